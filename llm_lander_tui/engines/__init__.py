@@ -1,0 +1,1 @@
+"""One file per inference engine: how that engine spends memory."""

@@ -1,0 +1,1 @@
+"""Mixers with a constant state: state-space and linear-attention kinds."""

@@ -1,0 +1,1 @@
+"""Scenario (what is asked) -> Plan (what is answered)."""

@@ -1,0 +1,81 @@
+"""Bytes and tokens as people write and read them; inside the program bytes are `int`."""
+
+from __future__ import annotations
+
+import re
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+
+_SUFFIX = {
+    "": 1, "b": 1,
+    "k": KIB, "kb": 1000, "kib": KIB,
+    "m": MIB, "mb": 1000**2, "mib": MIB,
+    "g": GIB, "gb": 1000**3, "gib": GIB,
+    "t": 1024**4, "tb": 1000**4, "tib": 1024**4,
+}  # fmt: skip
+_SIZE = re.compile(r"\s*(\d+(?:[_,]\d{3})*(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of `"23.5 GiB"`, `"24GB"` (decimal) or `"80g"` (binary).
+
+    Raises `ValueError` when the text is not a size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or match[2].lower() not in _SUFFIX:
+        raise ValueError(f"not a size: {text!r}")
+    return round(float(re.sub("[_,]", "", match[1])) * _SUFFIX[match[2].lower()])
+
+
+def mib(size: int) -> float:
+    """MiB of `size` bytes."""
+    return size / MIB
+
+
+def ceil_div(numerator: int, denominator: int) -> int:
+    """The quotient of two integers, rounded up."""
+    return -(-numerator // denominator)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """`value` rounded up to a multiple of `multiple`."""
+    return ceil_div(value, multiple) * multiple
+
+
+def format_bytes(size: int) -> str:
+    """`size` bytes for a person: `"812 MiB"`, `"1.34 GiB"`, `"23.5 GiB"`, `"642 GiB"`."""
+    sign, size = ("-", -size) if size < 0 else ("", size)
+    if size < MIB:
+        return f"{sign}{size / KIB:.0f} KiB" if size >= KIB else f"{sign}{size} B"
+    if size < GIB:
+        return f"{sign}{size / MIB:.0f} MiB"
+    value = size / GIB
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{sign}{value:,.{digits}f} GiB"
+
+
+def format_tokens(tokens: int) -> str:
+    """A token count for a person: `"23,552"`."""
+    return f"{tokens:,}"
+
+
+def format_tokens_short(tokens: int) -> str:
+    """A token count in few columns: `"512"`, `"23.0k"`, `"128k"`, `"1.0M"` (k = 1024)."""
+    if abs(tokens) < KIB:
+        return str(tokens)
+    if abs(tokens) < 1000 * KIB:
+        value = tokens / KIB
+        return f"{value:.1f}k" if abs(value) < 100 and tokens % KIB else f"{value:.0f}k"
+    return f"{tokens / MIB:.1f}M"
+
+
+def format_count(count: int) -> str:
+    """A parameter count for a person: `"8.19 B"`, `"671 B"`, `"350 M"`."""
+    for scale, suffix in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= scale:
+            value = count / scale
+            digits = 2 if value < 10 else 1 if value < 100 else 0
+            return f"{value:.{digits}f} {suffix}"
+    return str(count)
