@@ -104,7 +104,7 @@ class Footprint(Protocol):
         ...
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
-        """The same, itemised; host allocations too (not part of `needed`)."""
+        """The same, itemised; host allocations too, which `needed` leaves out."""
         ...
 
 
@@ -138,6 +138,11 @@ class Engine(Protocol):
     @property
     def kv_formats(self) -> tuple[str, ...]:
         """Names for `formats.kv_format`, the engine's default first."""
+        ...
+
+    @property
+    def tensor_parallel(self) -> bool:
+        """Whether it divides tensors over its GPUs (llama.cpp divides layers instead)."""
         ...
 
     @property

@@ -20,13 +20,15 @@ class Binding(StrEnum):
 class Limits:
     """How far the scenario can go.
 
-    `memory_context` is the largest context that memory alone allows (the theoretical limit, searched
-    up to `searched_to`); `model_context` is what the model supports, None when unknown;
-    `max_context` is the smaller of the two. `max_concurrency` is the number of sequences of the
-    scenario's context that fit. `safe_context` and `likely_context` hold when every calibrated
-    allocation is as large as its spread allows, and as large as it is expected to be.
+    `lands` tells whether the model fits at all, with a context of nothing. `memory_context` is the
+    largest context that memory alone allows (the theoretical limit, searched up to `searched_to`),
+    `model_context` what the model itself supports, None when unknown, and `max_context` the smaller
+    of the two, which `binding` names. `max_concurrency` is the number of sequences of the
+    scenario's context that fit. `safe_context` still fits when every calibrated or rough allocation
+    is as large as its spread allows, `hopeful_context` when each is as small.
     """
 
+    lands: bool
     memory_context: int
     model_context: int | None
     max_context: int
@@ -34,6 +36,7 @@ class Limits:
     searched_to: int
     max_concurrency: int
     safe_context: int
+    hopeful_context: int
 
 
 @dataclass(frozen=True, slots=True)

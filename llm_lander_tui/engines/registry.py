@@ -1,0 +1,29 @@
+"""The engines by name, in the order that keys step through."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+
+from llm_lander_tui.engines.base import Engine
+from llm_lander_tui.errors import UsageError
+
+
+@cache
+def engines() -> tuple[Engine, ...]:
+    """Every engine, the most used first."""
+    from llm_lander_tui.engines.llamacpp import LLAMACPP
+
+    return (LLAMACPP,)
+
+
+def get(name: str) -> Engine:
+    """The engine of that id, in any case. Raises `UsageError` for an unknown one."""
+    wanted = name.lower()
+    by_id = {engine.id.lower(): engine for engine in engines()}
+    if wanted in by_id:
+        return by_id[wanted]
+    near = get_close_matches(wanted, by_id, n=3, cutoff=0.4) or list(by_id)
+    raise UsageError(
+        "Unknown engine", f"No engine is called {name!r}.", f"Did you mean {', '.join(near)}?"
+    )

@@ -1,0 +1,53 @@
+"""What each knob can be turned to, for a model and an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from llm_lander_tui.engines.base import Engine
+from llm_lander_tui.formats import KvFormat, kv_format
+from llm_lander_tui.memory import recipes
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=256)
+def weight_formats(model: Model, engine: Engine) -> tuple[Recipe, ...]:
+    """The weight formats that the engine runs the model in, the most faithful first."""
+    found = [r for r in recipes.offered(model) if engine.runs(r, model)]
+    return tuple(sorted(found, key=lambda r: -r.bits))
+
+
+@lru_cache(maxsize=64)
+def kv_formats(engine: Engine) -> tuple[KvFormat, ...]:
+    """The KV formats of the engine, its default first."""
+    return tuple(kv_format(name) for name in engine.kv_formats)
+
+
+def kv_bits(kv: KvFormat) -> float:
+    """Bits per cached element, keys and values averaged."""
+    return (kv.k.bits + kv.v.bits) / 2
+
+
+def nearest_weights(model: Model, engine: Engine, bits: float) -> Recipe | None:
+    """The engine's format nearest in bits to `bits`; None when it runs the model in none."""
+    formats = weight_formats(model, engine)
+    return min(formats, key=lambda r: abs(r.bits - bits), default=None)
+
+
+def nearest_kv(engine: Engine, kv: KvFormat) -> KvFormat:
+    """The engine's own KV format for `kv`: the same one, else the nearest in bits."""
+    formats = kv_formats(engine)
+    same = [f for f in formats if f.name == kv.name]
+    return same[0] if same else min(formats, key=lambda f: abs(kv_bits(f) - kv_bits(kv)))
+
+
+def step(values: Sequence[T], current: T, by: int) -> T:
+    """The value `by` places after `current`, around the end; the first when it is not among them."""
+    if current not in values:
+        return values[0]
+    return values[(values.index(current) + by) % len(values)]

@@ -1,0 +1,113 @@
+"""Scenario -> Plan: the one function that every door of the program calls."""
+
+from __future__ import annotations
+
+from llm_lander_tui.engines.base import HOST, Allocation, Footprint, Known
+from llm_lander_tui.planner.plan import Binding, Device, Limits, Plan
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.planner.search import CONCURRENCY_SEARCH, CONTEXT_SEARCH, largest
+
+
+def evaluate(scenario: Scenario) -> Plan:
+    """The plan of a scenario: allocations against budgets, and how far it could go."""
+    footprint = scenario.engine.footprint(scenario)
+    allocations = footprint.allocations(scenario.context, scenario.concurrency)
+    devices = tuple(
+        Device(gpu, tuple(a for a in allocations if a.gpu == gpu), budget)
+        for gpu, budget in enumerate(footprint.budgets)
+    )
+    startable = _startable(footprint) and bool(devices)
+    return Plan(
+        scenario,
+        devices,
+        tuple(a for a in allocations if a.gpu == HOST),
+        fits=startable and all(d.spare_bytes >= 0 for d in devices),
+        limits=_limits(scenario, footprint, devices),
+        problems=(
+            *footprint.problems,
+            *(b.refusal for b in footprint.budgets if b.refusal is not None),
+        ),
+        notes=footprint.notes,
+    )
+
+
+def max_context(scenario: Scenario) -> int | None:
+    """The largest context that memory and model allow; None when the model does not land at all."""
+    footprint = scenario.engine.footprint(scenario)
+    if not _startable(footprint):
+        return None
+    return _within_model(scenario, _memory_context(scenario, footprint))
+
+
+def _startable(footprint: Footprint) -> bool:
+    return not footprint.problems and all(b.refusal is None for b in footprint.budgets)
+
+
+def _fits(footprint: Footprint, context: int, concurrency: int, extra: tuple[int, ...]) -> bool:
+    needed = footprint.needed(context, concurrency)
+    return all(
+        need + more <= budget.bytes
+        for need, more, budget in zip(needed, extra, footprint.budgets, strict=True)
+    )
+
+
+def _search_end(scenario: Scenario) -> int:
+    limit = scenario.model.architecture.context_limit
+    longest = 0 if limit is None else max(limit.trained, limit.extended or 0)
+    return max(CONTEXT_SEARCH, longest)
+
+
+def _memory_context(
+    scenario: Scenario, footprint: Footprint, extra: tuple[int, ...] | None = None
+) -> int | None:
+    extra = extra or (0,) * len(footprint.budgets)
+    if not footprint.budgets:
+        return None
+    return largest(
+        lambda n: _fits(footprint, n, scenario.concurrency, extra), _search_end(scenario)
+    )
+
+
+def _within_model(scenario: Scenario, context: int | None) -> int | None:
+    limit = scenario.model.architecture.context_limit
+    return context if context is None or limit is None else min(context, limit.trained)
+
+
+def _uncertain_bytes(device: Device) -> int:
+    """Bytes by which the allocations may together exceed their expectation, by their spreads."""
+    return round(sum(_spread_bytes(a) for a in device.allocations))
+
+
+def _spread_bytes(allocation: Allocation) -> float:
+    return 0.0 if allocation.known is Known.EXACT else allocation.spread * allocation.bytes
+
+
+def _limits(scenario: Scenario, footprint: Footprint, devices: tuple[Device, ...]) -> Limits:
+    limit = scenario.model.architecture.context_limit
+    model_context = None if limit is None else limit.trained
+    startable = _startable(footprint)
+    memory = _memory_context(scenario, footprint) if startable else None
+    uncertain = tuple(_uncertain_bytes(d) for d in devices)
+    safe = _memory_context(scenario, footprint, uncertain) if memory is not None else None
+    hopeful = (
+        _memory_context(scenario, footprint, tuple(-u for u in uncertain)) if startable else None
+    )
+    concurrency = (
+        largest(
+            lambda n: _fits(footprint, scenario.context, n, (0,) * len(devices)), CONCURRENCY_SEARCH
+        )
+        if memory is not None
+        else None
+    )
+    by_model = model_context is not None and memory is not None and memory >= model_context
+    return Limits(
+        lands=memory is not None,
+        memory_context=memory or 0,
+        model_context=model_context,
+        max_context=_within_model(scenario, memory) or 0,
+        binding=Binding.MODEL if by_model else Binding.MEMORY,
+        searched_to=_search_end(scenario),
+        max_concurrency=concurrency or 0,
+        safe_context=_within_model(scenario, safe) or 0,
+        hopeful_context=_within_model(scenario, hopeful) or 0,
+    )
