@@ -91,7 +91,7 @@ class Footprint(Protocol):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why the engine refuses the scenario as such (an illegal degree, an unsupported format)."""
+        """Why the engine refuses the scenario as such: an illegal degree, a format it lacks."""
         ...
 
     @property

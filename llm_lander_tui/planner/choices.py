@@ -47,7 +47,7 @@ def nearest_kv(engine: Engine, kv: KvFormat) -> KvFormat:
 
 
 def step(values: Sequence[T], current: T, by: int) -> T:
-    """The value `by` places after `current`, around the end; the first when it is not among them."""
+    """The value `by` places after `current`, around the end; the first if it is not there."""
     if current not in values:
         return values[0]
     return values[(values.index(current) + by) % len(values)]

@@ -17,7 +17,9 @@ SMALLEST_CONTEXT = 256
 FINE_STEP = 1024
 
 
-def start(model: Model, engine: Engine, gpus: tuple[Gpu, ...], weights_bits: float = 4.5) -> Scenario:
+def start(
+    model: Model, engine: Engine, gpus: tuple[Gpu, ...], weights_bits: float = 4.5
+) -> Scenario:
     """The first scenario for a model: the engine's default cache, weights near `weights_bits`.
 
     Raises `UsageError` when the engine runs the model in no format.
@@ -128,6 +130,6 @@ def nudge_context(scenario: Scenario, by: int) -> Scenario:
 
 
 def step_concurrency(scenario: Scenario, up: bool) -> Scenario:
-    """Concurrency doubled or halved: 1, 2, 4, 8 …"""
+    """Concurrency doubled or halved: 1, 2, 4, 8 and so on."""
     now = scenario.concurrency
     return replace(scenario, concurrency=min(now * 2, 4096) if up else max(1, now // 2))

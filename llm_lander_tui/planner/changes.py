@@ -1,0 +1,146 @@
+"""What single changes are worth in tokens of context, and the shortest ways to make a plan land."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.planner import choices, moves
+from llm_lander_tui.planner.evaluate import evaluate
+from llm_lander_tui.planner.plan import Plan
+from llm_lander_tui.planner.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One changed knob (or two) and what it gives.
+
+    `context_delta` is the change of the context that memory allows, `fits` whether the asked
+    context and concurrency then fit, `spare_bytes` what the tightest GPU then has left.
+    """
+
+    label: str
+    scenario: Scenario
+    context_delta: int
+    fits: bool
+    spare_bytes: int
+
+
+def changes(plan: Plan) -> tuple[Change, ...]:
+    """Every single change that moves the largest context, the most valuable first."""
+    found = [_priced(plan, label, scenario) for label, scenario in _singles(plan.scenario)]
+    worth = [c for c in found if c.context_delta or c.fits != plan.fits]
+    return tuple(sorted(worth, key=lambda c: -c.context_delta))
+
+
+def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
+    """The shortest ways to make a plan that does not fit land: single changes, else pairs.
+
+    Those that cost the least fidelity come first; a shorter context is the last of them.
+    """
+    if plan.fits:
+        return ()
+    singles = list(_singles(plan.scenario))
+    found = [c for c in (_priced(plan, *single) for single in singles) if c.fits]
+    if not found:
+        pairs = (
+            (f"{first} and {second}", scenario)
+            for first, changed in singles
+            for second, scenario in _kv_changes(changed)
+        )
+        found = [c for c in (_priced(plan, *pair) for pair in pairs) if c.fits]
+    found.sort(key=lambda c: _fidelity_lost(plan.scenario, c.scenario))
+    shorter = plan.limits.max_context
+    if shorter >= moves.SMALLEST_CONTEXT:
+        scenario = replace(plan.scenario, context=shorter)
+        found.insert(most - 1, _priced(plan, f"context {shorter:,}", scenario))
+    return tuple(found[:most])
+
+
+def _priced(plan: Plan, label: str, scenario: Scenario) -> Change:
+    other = evaluate(scenario)
+    delta = other.limits.memory_context - plan.limits.memory_context
+    return Change(label, scenario, delta, other.fits, other.spare_bytes)
+
+
+def _fidelity_lost(before: Scenario, after: Scenario) -> float:
+    """A rank, not a measure: halvings of weight bits count four times those of the cache."""
+    weights = 4 * max(0.0, before.weights.bits / after.weights.bits - 1)
+    cache = max(0.0, choices.kv_bits(before.kv) / choices.kv_bits(after.kv) - 1)
+    cards = 2 * max(0, len(after.gpus) - len(before.gpus))
+    load = 3 * max(0.0, before.concurrency / after.concurrency - 1)
+    return weights + cache + cards + load
+
+
+def _singles(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    yield from _weight_changes(scenario)
+    yield from _kv_changes(scenario)
+    yield from _load_changes(scenario)
+    yield from _gpu_changes(scenario)
+    yield from _option_changes(scenario)
+
+
+def _weight_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    formats = choices.weight_formats(scenario.model, scenario.engine)
+    if scenario.weights not in formats:
+        return
+    here = formats.index(scenario.weights)
+    for recipe in (*formats[here + 1 : here + 3], *formats[max(0, here - 1) : here]):
+        yield f"weights {recipe.name}", replace(scenario, weights=recipe)
+
+
+def _kv_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    for kv in choices.kv_formats(scenario.engine):
+        if kv != scenario.kv and choices.kv_bits(kv) != choices.kv_bits(scenario.kv):
+            yield f"KV {kv.name}", replace(scenario, kv=kv)
+
+
+def _load_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    now = scenario.concurrency
+    yield "one more user", replace(scenario, concurrency=now + 1)
+    if now > 1:
+        yield "one user less", replace(scenario, concurrency=now - 1)
+
+
+def _gpu_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    gpus = scenario.gpus
+    if not gpus:
+        return
+    another = _another(gpus[-1], 1 + max(g.index for g in gpus))
+    yield f"one more {gpus[-1].name}", moves.with_gpus(scenario, (*gpus, another))
+    if len(gpus) > 1:
+        yield "one GPU less", moves.with_gpus(scenario, gpus[:-1])
+
+
+def _another(gpu: Gpu, index: int) -> Gpu:
+    """An empty card of the same kind, not in the machine."""
+    total, reserved = gpu.total_bytes, gpu.reserved_bytes
+    return Gpu(
+        index,
+        gpu.name,
+        total,
+        0,
+        total - reserved,
+        reserved_bytes=reserved,
+        hypothetical=True,
+        spec=gpu.spec,
+    )
+
+
+def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    options = scenario.options or scenario.engine.default_options
+    for option in scenario.engine.options:
+        now = getattr(options, option.name)
+        if now not in option.steps:
+            continue
+        here = option.steps.index(now)
+        for value in (*option.steps[max(0, here - 1) : here], *option.steps[here + 1 : here + 2]):
+            changed = replace(options, **{option.name: value})  # type: ignore[type-var]
+            yield f"{option.flag} {_word(value)}".strip(), replace(scenario, options=changed)
+
+
+def _word(value: object) -> str:
+    return (
+        {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )
