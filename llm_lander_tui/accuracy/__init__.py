@@ -1,0 +1,1 @@
+"""Predictions against measured logs: the published error of the engines."""
