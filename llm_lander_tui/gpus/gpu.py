@@ -37,6 +37,8 @@ class GpuSpec:
     pcie_generation: int | None = None
     power_w: int | None = None
     year: int | None = None
+    multiprocessors: int | None = None
+    """Streaming multiprocessors (SMs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ class Gpu:
     processes: tuple[GpuProcess, ...] | None = None
     spec: GpuSpec | None = None
     """The catalogue's entry for this name and memory; None for an unknown card."""
+    compute_capability: tuple[int, int] | None = None
+    multiprocessors: int | None = None
+    """Streaming multiprocessors (SMs) of this card or slice."""
 
     def as_json(self) -> dict[str, int | str]:
         """The GPU as R3 has it; mb = MiB."""
