@@ -125,6 +125,8 @@ class Option:
 class Engine(Protocol):
     """An inference engine. Adding one is adding a file with one of these."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def id(self) -> str:
         """The word on the command line: "llama.cpp", "vllm", "transformers"."""

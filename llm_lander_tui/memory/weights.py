@@ -48,6 +48,8 @@ class Recipe(Protocol):
     number of bits of a quantised weight, for sorting by quality.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def name(self) -> str: ...
     @property

@@ -28,8 +28,10 @@ class Recommendation:
     reason: str
 
 
-def recommend(scenario: Scenario) -> Recommendation | None:
+def recommend(scenario: Scenario, kvs: tuple[KvFormat, ...] | None = None) -> Recommendation | None:
     """The formats of the scenario's engine that balance fidelity and context; None if none lands.
+
+    `kvs` limits the KV formats considered (None: all of the engine).
 
     Every weight format x KV format is ranked by a cost in steps: fidelity lost in the weights (none
     down to 8 bits, little down to 4, much below; above 8 bits the price is reading twice the bytes
@@ -41,7 +43,7 @@ def recommend(scenario: Scenario) -> Recommendation | None:
     wanted = min(wanted, limit.trained) if limit is not None else wanted
     best: tuple[float, Recipe, KvFormat, int] | None = None
     for weights in choices.weight_formats(scenario.model, scenario.engine):
-        for kv in choices.kv_formats(scenario.engine):
+        for kv in kvs or choices.kv_formats(scenario.engine):
             floor = _weights_cost(weights) + _kv_cost(kv)
             if best is not None and floor >= best[0]:
                 continue
@@ -70,14 +72,15 @@ def _kv_cost(kv: KvFormat) -> float:
 
 
 def _reason(scenario: Scenario, reach: int, wanted: int) -> str:
-    weights, kv = scenario.weights, scenario.kv
-    formats = f"{weights.name} weights with {kv.name} cache"
-    if reach >= wanted:
-        return (
-            f"{formats} hold {format_tokens(reach)} tokens, and no more faithful formats hold "
-            f"{format_tokens(wanted)} at so little cost."
-        )
-    return (
-        f"{formats} hold {format_tokens(reach)} of {format_tokens(wanted)} tokens wanted: more "
-        f"context would cost more fidelity than it is worth, less fidelity would not buy enough."
-    )
+    chosen = f"{scenario.weights.name} weights with {scenario.kv.name} cache"
+    held = f"{chosen} hold {format_tokens(reach)} tokens"
+    if reach < wanted:
+        held += f" of the {format_tokens(wanted)} wanted"
+    formats = choices.weight_formats(scenario.model, scenario.engine)
+    more = [r for r in formats if r.bits > scenario.weights.bits]
+    if not more:
+        return f"{held}, and no more faithful weights exist."
+    other = more[-1]
+    instead = max_context(replace(scenario, weights=other))
+    there = "would not land" if not instead else f"would hold {format_tokens(instead)}"
+    return f"{held}; the next more faithful, {other.name}, {there}."

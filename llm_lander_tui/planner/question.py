@@ -1,0 +1,109 @@
+"""A question in the words of the command line, made into a Scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llm_lander_tui.engines import registry
+from llm_lander_tui.errors import UsageError
+from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory import recipes
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner import choices, moves
+from llm_lander_tui.planner.evaluate import max_context
+from llm_lander_tui.planner.recommend import recommend
+from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
+
+DEFAULT_ENGINE = "llama.cpp"
+CONTEXT_WHERE_NOTHING_FITS = 4096
+"""Tokens that a plan is shown for when no context fits and none was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user asked beside the model and the GPUs; None leaves the choice to the planner."""
+
+    engine: str = DEFAULT_ENGINE
+    weights: str | None = None
+    kv: str | None = None
+    context: int | None = None
+    concurrency: int = 1
+    margin_bytes: int = DEFAULT_MARGIN
+    tensor_parallel: int | None = None
+    pipeline_parallel: int | None = None
+    options: object | None = None
+
+
+def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scenario:
+    """The scenario of a question: unnamed formats as recommended, unnamed context the largest.
+
+    Raises `UsageError` for an unknown engine or format and for numbers out of range.
+    """
+    engine = registry.get(question.engine)
+    if question.concurrency < 1:
+        raise UsageError("Concurrency", "At least one sequence has to be served.", "Use 1 or more.")
+    if question.context is not None and question.context < 1:
+        raise UsageError("Context", "The context has to be at least one token.", "Use 1 or more.")
+    if question.margin_bytes < 0:
+        raise UsageError("Margin", "The safety margin cannot be negative.", "Use 0 or more.")
+    weights = None if question.weights is None else recipes.get(question.weights)
+    kv = None if question.kv is None else _kv(question.kv, engine.id)
+    scenario = moves.start(model, engine, gpus)
+    scenario = replace(
+        scenario,
+        concurrency=question.concurrency,
+        margin_bytes=question.margin_bytes,
+        context=question.context or scenario.context,
+        options=question.options,
+        weights=weights or scenario.weights,
+        kv=kv or scenario.kv,
+    )
+    scenario = _divided(scenario, question)
+    if weights is None:
+        scenario = _with_recommended(scenario, kv)
+    if question.context is None:
+        found = max_context(scenario)
+        smallest = min(CONTEXT_WHERE_NOTHING_FITS, moves.longest_context(model))
+        scenario = replace(scenario, context=found or smallest)
+    return scenario
+
+
+def _with_recommended(scenario: Scenario, kv: KvFormat | None) -> Scenario:
+    best = recommend(scenario, None if kv is None else (kv,))
+    return scenario if best is None else best.scenario
+
+
+def _kv(name: str, engine: str) -> KvFormat:
+    offered = choices.kv_formats(registry.get(engine))
+    by_name = {kv.name.lower(): kv for kv in offered}
+    if name.lower() in by_name:
+        return by_name[name.lower()]
+    raise UsageError(
+        "Unknown KV format",
+        f"{engine} has no KV cache format {name!r}.",
+        f"It has {', '.join(kv.name for kv in offered)}.",
+    )
+
+
+def _divided(scenario: Scenario, question: Question) -> Scenario:
+    tp, pp = question.tensor_parallel, question.pipeline_parallel
+    if tp is None and pp is None:
+        return scenario
+    tp, pp = tp or 1, pp or 1
+    if tp < 1 or pp < 1 or tp * pp > len(scenario.gpus):
+        raise UsageError(
+            "Parallelism",
+            f"Tensor parallel {tp} x pipeline parallel {pp} needs {tp * pp} GPUs, "
+            f"the plan has {len(scenario.gpus)}.",
+            "Name more GPUs, or smaller degrees.",
+        )
+    return replace(
+        scenario, gpus=scenario.gpus[: tp * pp], tensor_parallel=tp, pipeline_parallel=pp
+    )
+
+
+def plain_formats() -> tuple[Recipe, ...]:
+    """The formats that every comparison starts with: FP16, INT8, INT4."""
+    return tuple(recipes.get(name) for name in ("FP16", "INT8", "INT4"))
