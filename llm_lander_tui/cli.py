@@ -1,0 +1,208 @@
+"""The doors: without a sub-command the screen opens, with one an answer is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from llm_lander_tui import __version__
+from llm_lander_tui.errors import LanderError, UsageError
+
+FITS, DOES_NOT_FIT, WRONG_USE, SOURCE_FAILED = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line. Exit status: 0 fits, 1 does not fit, 2 wrong use, 3 a source failed."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser().parse_args(arguments)
+        status = cast("Callable[[argparse.Namespace], int]", args.run)(args)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _complain(error, WRONG_USE)
+    except LanderError as error:
+        return _complain(error, SOURCE_FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone: what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FITS
+    return status
+
+
+def _complain(error: LanderError, status: int) -> int:
+    sys.stderr.write(f"llm-lander: {error}\n")
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llm-lander",
+        description="Does this model land on these GPUs, with how much context, on which engine.",
+        epilog="Without a command the full-screen program opens.",
+    )
+    parser.add_argument("--version", action="version", version=f"llm-lander {__version__}")
+    _screen_arguments(parser)
+    parser.set_defaults(run=_screen)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    fit = commands.add_parser(
+        "fit",
+        help="print whether a model fits, and its largest context, per weight format",
+        description="Print, per weight format, the largest context and the memory it takes.",
+    )
+    fit.add_argument("model", metavar="MODEL", nargs="?", help=_MODEL_HELP)
+    _gpu_arguments(fit)
+    _question_arguments(fit)
+    fit.add_argument("--json", action="store_true", help="print one JSON object")
+    fit.set_defaults(run=_fit)
+
+    model = commands.add_parser("model", help="print what models are made of")
+    model.add_argument("models", metavar="MODEL", nargs="+", help=_MODEL_HELP)
+    model.add_argument("--json", action="store_true", help="print one JSON object a line")
+    model.set_defaults(run=_model)
+
+    gpus = commands.add_parser("gpus", help="print the GPUs of this machine")
+    gpus.add_argument("--json", action="store_true", help="print a JSON list")
+    gpus.set_defaults(run=_gpus)
+
+    models = commands.add_parser("models", help="list the models known without a network")
+    models.add_argument("words", metavar="WORD", nargs="*", help="show those that hold every word")
+    models.set_defaults(run=_models)
+
+    accuracy = commands.add_parser("accuracy", help="measure the predictions against logged runs")
+    accuracy.add_argument("files", metavar="FILE", nargs="*", help="JSON lines of measured records")
+    accuracy.add_argument("--configs", metavar="DIR", action="append", default=[])
+    accuracy.add_argument("--engine", metavar="ENGINE")
+    accuracy.add_argument("--json", action="store_true", help="print one JSON object a line")
+    accuracy.set_defaults(run=_accuracy)
+    return parser
+
+
+_MODEL_HELP = "a preset, a Hugging Face id, a .gguf file, a config.json, a directory, ollama:NAME"
+
+
+def _gpu_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gpu", metavar="NAME", help='catalogue GPUs: "RTX 4090", "4x H100, L40S"')
+    parser.add_argument("--gpus", metavar="N", type=int, help="how many of them")
+    parser.add_argument("--free-mib", metavar="N", type=int, help="free memory of each, in MiB")
+
+
+def _question_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", metavar="ENGINE", help="llama.cpp, vllm, transformers, …")
+    parser.add_argument("--weights", metavar="FORMAT", help="weight format: Q4_K_M, FP8, BF16, …")
+    parser.add_argument("--kv", metavar="FORMAT", help="KV cache format: f16, q8_0, fp8, …")
+    parser.add_argument("--context", metavar="N", type=int, help="tokens of one sequence")
+    parser.add_argument("--concurrency", metavar="N", type=int, default=1, help="sequences at once")
+    parser.add_argument("--margin-mib", metavar="N", type=int, default=500, help="safety margin")
+    parser.add_argument("--tp", metavar="N", type=int, help="tensor parallel degree")
+    parser.add_argument("--pp", metavar="N", type=int, help="pipeline parallel degree")
+
+
+def _screen_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--demo", action="store_true", help="open with made-up GPUs")
+    parser.add_argument("--resume", action="store_true", help="open with the last scenario")
+
+
+def _question(args: argparse.Namespace) -> Any:
+    from llm_lander_tui.planner.question import DEFAULT_ENGINE, Question
+    from llm_lander_tui.units import MIB
+
+    return Question(
+        engine=args.engine or DEFAULT_ENGINE,
+        weights=args.weights,
+        kv=args.kv,
+        context=args.context,
+        concurrency=args.concurrency,
+        margin_bytes=args.margin_mib * MIB,
+        tensor_parallel=args.tp,
+        pipeline_parallel=args.pp,
+    )
+
+
+def _screen(args: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "No terminal",
+            "The full-screen program needs a terminal.",
+            "Use a command such as `llm-lander fit MODEL`; `llm-lander --help` lists them.",
+        )
+    from llm_lander_tui.app import LaunchOptions, run
+
+    return run(LaunchOptions(demo=args.demo, resume=args.resume))
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from llm_lander_tui import api
+
+    if args.model is None:
+        raise UsageError("No model", "fit needs a model.", "`llm-lander models` lists some.")
+    report = api.fit(
+        args.model, _question(args), gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib
+    )
+    if args.json:
+        print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        from llm_lander_tui.printed import fit_text
+
+        print(fit_text(report))  # noqa: T201
+    plan = cast("Mapping[str, object]", report["plan"])
+    return FITS if plan["fits"] else DOES_NOT_FIT
+
+
+def _model(args: argparse.Namespace) -> int:
+    from llm_lander_tui.errors import RefusedModel, SourceError
+    from llm_lander_tui.models.sources import resolve
+    from llm_lander_tui.models.summary import refusal, summary
+    from llm_lander_tui.printed import model_text
+
+    failed = False
+    for name in args.models:
+        try:
+            report = summary(resolve(name))
+        except RefusedModel as error:
+            report = refusal(name, error)
+        except SourceError as error:
+            failed = True
+            report = {"name": name, "error": str(error)}
+        text = json.dumps(report, ensure_ascii=False) if args.json else model_text(report)
+        print(text)  # noqa: T201
+    return SOURCE_FAILED if failed else FITS
+
+
+def _gpus(args: argparse.Namespace) -> int:
+    from llm_lander_tui.machine import nvml_source, require_gpus
+    from llm_lander_tui.printed import gpus_text
+
+    reading = nvml_source().read()
+    if args.json and reading.problem is None:
+        print(json.dumps([gpu.as_json() for gpu in reading.gpus], indent=2))  # noqa: T201
+        return FITS
+    gpus = require_gpus(reading)
+    if args.json:
+        print(json.dumps([gpu.as_json() for gpu in gpus], indent=2))  # noqa: T201
+    else:
+        print(gpus_text(gpus))  # noqa: T201
+    return FITS
+
+
+def _models(args: argparse.Namespace) -> int:
+    from llm_lander_tui.models import presets
+
+    words = [word.lower() for word in args.words]
+    for name in presets.names():
+        if all(word in name.lower() for word in words):
+            print(name)  # noqa: T201
+    return FITS
+
+
+def _accuracy(args: argparse.Namespace) -> int:
+    from llm_lander_tui.accuracy.command import run
+
+    return run(args.files, configs=args.configs, engine=args.engine, as_json=args.json)
