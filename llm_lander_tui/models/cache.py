@@ -92,3 +92,9 @@ class RecurrentState:
     recurrent_elements: int
     recurrent_heads: int = 1
     """How many heads the recurrent elements divide into (tensor parallelism)."""
+    recurrent_dtype: str = ""
+    """What the config asks engines to hold the recurrence in (mamba_ssm_dtype); empty: not said."""
+    groups: int = 0
+    """Mamba-2: groups of B and C, of which tensor parallelism copies what it cannot divide."""
+    group_channels: int = 0
+    """Mamba-2: the convolution columns of B and C of all groups, part of `conv_channels`."""
