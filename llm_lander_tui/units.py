@@ -45,15 +45,14 @@ def round_up(value: int, multiple: int) -> int:
 
 
 def format_bytes(size: int) -> str:
-    """`size` bytes for a person: `"812 MiB"`, `"1.34 GiB"`, `"23.5 GiB"`, `"642 GiB"`."""
+    """`size` bytes for a person: `"7.5 MiB"`, `"812 MiB"`, `"1.34 GiB"`, `"23.5 GiB"`."""
     sign, size = ("-", -size) if size < 0 else ("", size)
-    if size < MIB:
-        return f"{sign}{size / KIB:.0f} KiB" if size >= KIB else f"{sign}{size} B"
-    if size < GIB:
-        return f"{sign}{size / MIB:.0f} MiB"
-    value = size / GIB
-    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{sign}{value:,.{digits}f} GiB"
+    if size < KIB:
+        return f"{sign}{size} B"
+    unit, suffix = (KIB, "KiB") if size < MIB else (MIB, "MiB") if size < GIB else (GIB, "GiB")
+    value = size / unit
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 or unit < GIB else 2
+    return f"{sign}{value:,.{digits}f} {suffix}"
 
 
 def format_tokens(tokens: int) -> str:

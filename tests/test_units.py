@@ -1,0 +1,76 @@
+"""Bytes and tokens survive the round trip through what people read and write."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_lander_tui.units import (
+    GIB,
+    MIB,
+    ceil_div,
+    format_bytes,
+    format_count,
+    format_tokens_short,
+    parse_bytes,
+    round_up,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("24 GiB", 24 * GIB), ("24GB", 24 * 10**9), ("80g", 80 * GIB), ("1,536 MiB", 1536 * MIB),
+     ("512", 512), ("1.5 kib", 1536)],
+)  # fmt: skip
+def test_parse_bytes(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1 GiB", "1 GiX", "1..5 GiB", "nan"])
+def test_parse_bytes_refuses(text):
+    with pytest.raises(ValueError, match="not a size"):
+        parse_bytes(text)
+
+
+@given(st.integers(0, 10**15))
+def test_format_bytes_is_read_back_within_its_precision(size):
+    assert parse_bytes(format_bytes(size)) == pytest.approx(size, rel=0.051)
+
+
+@given(st.integers(GIB, 10**15))
+def test_gib_are_read_back_within_half_a_percent(size):
+    assert parse_bytes(format_bytes(size)) == pytest.approx(size, rel=0.0051)
+
+
+@given(st.integers(-(10**15), -1))
+def test_negative_bytes_show_their_sign(size):
+    assert format_bytes(size) == "-" + format_bytes(-size)
+
+
+@given(st.integers(0, 10**12), st.integers(1, 10**6))
+def test_rounding_up(value, multiple):
+    assert ceil_div(value, multiple) * multiple == round_up(value, multiple)
+    assert 0 <= round_up(value, multiple) - value < multiple
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [(0, "0"), (512, "512"), (8192, "8k"), (23552, "23k"), (24000, "23.4k"), (131072, "128k"),
+     (1048576, "1.0M")],
+)  # fmt: skip
+def test_tokens_short(tokens, text):
+    assert format_tokens_short(tokens) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (8190735360, "8.19 B"),
+        (671026404352, "671 B"),
+        (30532122624, "30.5 B"),
+        (350000000, "350 M"),
+    ],
+)
+def test_count(count, text):
+    assert format_count(count) == text
