@@ -1,0 +1,53 @@
+"""llama.cpp: GGUF weights, free memory, layers divided over GPUs and host."""
+
+from __future__ import annotations
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.llamacpp.command import server_command
+from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
+from llm_lander_tui.engines.llamacpp.options import (
+    OPTIONS,
+    Build,
+    FlashAttention,
+    LlamaCppOptions,
+    SplitMode,
+)
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner.scenario import Scenario
+
+KV_FORMATS = ("f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", "f32", "q8_0/f16")
+
+
+class LlamaCpp:
+    """llama.cpp's `llama-server`; see `engines.base.Engine`."""
+
+    id = "llama.cpp"
+    title = "llama.cpp"
+    kv_formats = KV_FORMATS
+    tensor_parallel = False
+    options: tuple[Option, ...] = OPTIONS
+    default_options = LlamaCppOptions()
+
+    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+        return recipe.family == "gguf"
+
+    def footprint(self, scenario: Scenario) -> LlamaCppFootprint:
+        budgets = free_memory_budgets(
+            scenario.gpus, scenario.margin_bytes, "safety margin (llama.cpp's own is 1 GiB)"
+        )
+        return LlamaCppFootprint(scenario, options_of(scenario), budgets)
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        return server_command(scenario, context, options_of(scenario))
+
+
+def options_of(scenario: Scenario) -> LlamaCppOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, LlamaCppOptions) else LlamaCppOptions()
+
+
+LLAMACPP = LlamaCpp()
+
+__all__ = ["LLAMACPP", "Build", "FlashAttention", "LlamaCpp", "LlamaCppOptions", "SplitMode"]

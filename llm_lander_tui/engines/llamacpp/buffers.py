@@ -1,0 +1,69 @@
+"""Model buffers: which weight tensors each device holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.base import HOST
+from llm_lander_tui.engines.llamacpp.cache import ALIGNMENT, ROW_PADDING
+from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
+from llm_lander_tui.engines.llamacpp.placement import Placement
+from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
+from llm_lander_tui.models.tensors import Part, Shard
+from llm_lander_tui.units import round_up
+
+EXPERT_SHARDS = (Shard.EXPERTS, Shard.EXPERTS_ROW)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBuffers:
+    """Weight bytes of each device, and the largest weight that stays in host memory.
+
+    `streamed` is that of a layer (an expert stack counts as one tensor): prompts are computed on
+    the GPU, one host weight at a time copied into its compute buffer. `head_copy` are the bytes of
+    a tied embedding's second copy.
+    """
+
+    bytes: dict[int, int]
+    streamed: int
+    head_copy: int
+
+
+def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptions) -> ModelBuffers:
+    """The weights by device (llama-model.cpp `load_tensors`, memory_models E).
+
+    Embedding tables stay in host memory; a model without a head of its own gets a second copy of
+    its embedding where the head sits. Experts of the first `cpu_moe_layers` layers stay in host
+    memory. Vision and audio towers are files of their own (`--mmproj`).
+    """
+    held: dict[int, int] = {}
+    streamed = head_copy = 0
+    has_head = any(t.tensor.part is Part.LM_HEAD for t in weights.tensors)
+    for t in weights.tensors:
+        if t.tensor.part is Part.TOWER:
+            continue
+        if t.layer is None:
+            is_table = t.tensor.part is Part.EMBEDDING
+            device = HOST if is_table else placement.output
+            copied = is_table and t.tensor.name == "token_embd" and not has_head
+            if copied and placement.output != HOST:
+                head_copy = _tensor_bytes(t, placement.output)
+                held[placement.output] = held.get(placement.output, 0) + head_copy
+        else:
+            device = placement.layers[t.layer]
+            if t.layer < options.cpu_moe_layers and t.tensor.shard in EXPERT_SHARDS:
+                device = HOST
+            if device == HOST:
+                streamed = max(streamed, t.bytes)
+        held[device] = held.get(device, 0) + _tensor_bytes(t, device)
+    return ModelBuffers(held, streamed, head_copy)
+
+
+def _tensor_bytes(t: WeightTensor, device: int) -> int:
+    """Bytes that a tensor takes in a buffer; CUDA pads the last row of quantised ones."""
+    size = t.bytes
+    if device != HOST and isinstance(t.storage, BlockStorage):
+        block, columns = t.storage.block, t.tensor.columns
+        if block.size > 1 and columns % ROW_PADDING:
+            size += block.row_bytes(ROW_PADDING - columns % ROW_PADDING)
+    return round_up(size, ALIGNMENT if device != HOST else 32)

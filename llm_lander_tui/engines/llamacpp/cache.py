@@ -1,0 +1,146 @@
+"""The caches of llama.cpp: KV cells per device, window caches, recurrent states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.base import HOST
+from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
+from llm_lander_tui.engines.llamacpp.placement import Placement
+from llm_lander_tui.formats import Block, KvFormat
+from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind, StateKind
+from llm_lander_tui.units import round_up
+
+PADDING = 256
+"""llama-context.cpp and llama-kv-cache-iswa.cpp round a stream's cells up to this."""
+ALIGNMENT = 128
+"""Bytes that tensors in CUDA buffers are aligned to."""
+ROW_PADDING = 512
+"""Elements that the last row of a quantised tensor is padded to in CUDA memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A cache for `concurrency` sequences: streams, cells of each, tokens of a micro-batch."""
+
+    full: int
+    streams: int
+    sequences: int
+    ubatch: int
+
+    def window(self, size: int) -> int:
+        """Cells of a stream's cache for a window of `size` tokens; 0 is no window."""
+        if not size:
+            return self.full
+        shared = self.sequences if self.streams == 1 else 1
+        return round_up(min(self.full, size * shared + self.ubatch), PADDING)
+
+
+def cells_of(context: int, concurrency: int, options: LlamaCppOptions) -> Cells:
+    """The cells for `concurrency` slots of `context` tokens (llama-context.cpp).
+
+    `-c` is context · concurrency, rounded up to 256; unified, one stream holds all of it, otherwise
+    each slot's share is rounded up to 256.
+    """
+    padding = options.build.n_kv_padding
+    slots = max(1, concurrency)
+    total = round_up(max(1, context) * slots, padding)
+    unified = options.kv_unified or slots == 1
+    full = total if unified else round_up(total // slots, padding)
+    streams = 1 if unified else slots
+    batch = min(options.batch, full * streams)
+    return Cells(full, streams, slots, min(options.ubatch, batch))
+
+
+def window_of(row: KvRow, options: LlamaCppOptions) -> int:
+    """The window that a layer's cache is cut to; 0 where it holds the whole context."""
+    windowed = row.span.kind in {SpanKind.SLIDING, SpanKind.CHUNKED}
+    return row.span.size if windowed and options.build.window_cache and not options.swa_full else 0
+
+
+def row_bytes(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> tuple[int, int]:
+    """Bytes that a cell and the tensors of one layer as such take: (per cell, once).
+
+    Latent attention caches no values: they are a view of the keys.
+    """
+    per_cell = once = 0
+    for elements, block in _tensors(row, kv, options):
+        per_cell += block.row_bytes(elements)
+        if block.size > 1 and elements % ROW_PADDING:
+            padding = block.row_bytes(ROW_PADDING - elements % ROW_PADDING)
+            once += round_up(padding, ALIGNMENT)
+    return per_cell, once
+
+
+def _tensors(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> list[tuple[int, Block]]:
+    tensors = [(row.k_elements, kv.k)]
+    if row.v_elements:
+        tensors.append((row.v_elements, kv.v))
+    elif row.latent and options.build.latent_values:
+        tensors.append((row.k_dim - row.latent_rope_dim, kv.v))
+    if row.indexer_dim:
+        tensors.append((row.indexer_dim, kv.k))
+    return tensors
+
+
+def unaligned_row(architecture: Architecture, kv: KvFormat) -> str | None:
+    """Why the format cannot hold a row of this model; None when it can."""
+    for row, _ in architecture.kv_rows:
+        for elements, block in ((row.k_elements, kv.k), (row.v_elements, kv.v)):
+            if elements % block.size:
+                return (
+                    f"A cached row of {elements} elements is not a multiple of {block.size}, "
+                    f"the block of {block.name}."
+                )
+    return None
+
+
+def state_bytes(state: RecurrentState) -> int:
+    """Bytes of a layer's recurrent state for one sequence, always 32-bit (llama-hparams.cpp)."""
+    columns = 1 if state.kind is StateKind.RWKV else state.conv_kernel - 1
+    return 4 * (state.conv_channels * columns + state.recurrent_elements)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCache:
+    """What one device caches: per window (0: none) the layers, bytes per cell and bytes once."""
+
+    windows: tuple[tuple[int, int, int, int], ...]
+    state_layers: int
+    state: int
+    """Bytes per sequence of all recurrent layers of the device."""
+
+    def kv_bytes(self, cells: Cells) -> int:
+        """Bytes of the KV cache."""
+        return sum(
+            cells.window(window) * cells.streams * per_cell + once
+            for window, _, per_cell, once in self.windows
+        )
+
+
+def device_caches(
+    architecture: Architecture, kv: KvFormat, options: LlamaCppOptions, placement: Placement
+) -> dict[int, DeviceCache]:
+    """The cache of each device; all in host memory with `--no-kv-offload`."""
+    found: dict[int, tuple[dict[int, list[int]], list[int]]] = {}
+    for layer, placed in zip(architecture.layers, placement.layers, strict=True):
+        windows, states = found.setdefault(placed if options.kv_offload else HOST, ({}, [0, 0]))
+        for mixer in layer.mixers:
+            if mixer.kv_row is not None and mixer.kv_row.span.kind is not SpanKind.CROSS:
+                per_cell, once = row_bytes(mixer.kv_row, kv, options)
+                sums = windows.setdefault(window_of(mixer.kv_row, options), [0, 0, 0])
+                sums[0] += 1
+                sums[1] += per_cell
+                sums[2] += once
+            if mixer.state is not None:
+                states[0] += 1
+                states[1] += state_bytes(mixer.state)
+    return {
+        device: DeviceCache(
+            tuple((w, n, per, once) for w, (n, per, once) in sorted(windows.items())),
+            states[0],
+            states[1],
+        )
+        for device, (windows, states) in found.items()
+    }

@@ -1,0 +1,59 @@
+"""The start command of llama-server."""
+
+from __future__ import annotations
+
+import shlex
+
+from llm_lander_tui.engines.llamacpp.options import FlashAttention, LlamaCppOptions, SplitMode
+from llm_lander_tui.planner.scenario import Scenario
+
+_ALL_LAYERS = 999
+
+
+def server_command(scenario: Scenario, context: int, options: LlamaCppOptions) -> str:
+    """`llama-server` for `context` tokens per slot, every option that the plan counts on stated."""
+    slots = max(1, scenario.concurrency)
+    words = ["llama-server", *_model_words(scenario)]
+    words += ["--ctx-size", str(context * slots), "--parallel", str(slots)]
+    words.append("--kv-unified" if options.kv_unified else "--no-kv-unified")
+    layers = _ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
+    words += ["--fit", "off", "--gpu-layers", str(layers)]
+    if options.cpu_moe_layers:
+        words += ["--n-cpu-moe", str(options.cpu_moe_layers)]
+    words += ["--cache-type-k", scenario.kv.k.name, "--cache-type-v", scenario.kv.v.name]
+    flash = "off" if options.flash_attention is FlashAttention.OFF else "on"
+    words += ["--flash-attn", flash]
+    words += ["--batch-size", str(options.batch), "--ubatch-size", str(options.ubatch)]
+    if len(scenario.gpus) > 1:
+        words += ["--split-mode", options.split_mode.value]
+        if options.tensor_split:
+            words += ["--tensor-split", ",".join(f"{share:g}" for share in options.tensor_split)]
+        if options.split_mode is not SplitMode.LAYER:
+            words += ["--main-gpu", str(options.main_gpu)]
+    for wanted, flag in (
+        (options.swa_full, "--swa-full"),
+        (not options.kv_offload, "--no-kv-offload"),
+        (not options.op_offload, "--no-op-offload"),
+        (not options.mmap, "--no-mmap"),
+    ):
+        if wanted:
+            words.append(flag)
+    devices = visible_devices(scenario)
+    return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def visible_devices(scenario: Scenario) -> str:
+    """The assignment that shows llama.cpp the scenario's cards only; "" for hypothetical ones."""
+    gpus = scenario.gpus
+    if not gpus or any(gpu.hypothetical for gpu in gpus):
+        return ""
+    names = [gpu.uuid if gpu.mig and gpu.uuid else str(gpu.index) for gpu in gpus]
+    return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(names)}"
+
+
+def _model_words(scenario: Scenario) -> list[str]:
+    model = scenario.model
+    if model.source in {"gguf", "directory"}:
+        return ["--model", model.name]
+    stem = model.name.rsplit("/", 1)[-1]
+    return ["--model", f"{stem}-{scenario.weights.name}.gguf"]

@@ -1,0 +1,216 @@
+"""What a scenario needs under llama.cpp: model, cache and compute buffers, and the CUDA context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_lander_tui.engines.base import HOST, Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.llamacpp.buffers import model_buffers
+from llm_lander_tui.engines.llamacpp.cache import (
+    Cells,
+    DeviceCache,
+    cells_of,
+    device_caches,
+    unaligned_row,
+)
+from llm_lander_tui.engines.llamacpp.compute import ComputeModel, Working
+from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
+from llm_lander_tui.engines.llamacpp.placement import place
+from llm_lander_tui.gpus.context import cuda_context_bytes
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.weights import weights_of
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_bytes, format_tokens
+
+KV_SOURCE = "llama-kv-cache.cpp: one tensor of cells x row for keys and one for values, per layer"
+STATE_SOURCE = "llama-memory-recurrent.cpp: 32-bit rows, one per sequence and layer"
+COMPUTE_SOURCE = "ggml graph allocator; 351 allocations of llama.cpp's own allocator"
+MODEL_SOURCE = "llama-model.cpp load_tensors"
+COMPUTE_SPREAD = 0.02
+
+
+class LlamaCppFootprint:
+    """Bytes per GPU for any context and concurrency; see `engines.base.Footprint`."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: LlamaCppOptions,
+        budgets: tuple[Budget, ...],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        architecture = scenario.model.architecture
+        free = [gpu.free_bytes for gpu in scenario.gpus]
+        self.options = options
+        self.budgets = budgets
+        self.placement = place(len(architecture.layers), options, free)
+        self.problems = _problems(scenario, options)
+        self._kv = scenario.kv
+        self._gpus = len(scenario.gpus)
+        weights = weights_of(architecture, scenario.weights)
+        self._weights_name = scenario.weights.name
+        self._model = model_buffers(weights, self.placement, options)
+        self._caches = device_caches(architecture, scenario.kv, options, self.placement)
+        self._compute = ComputeModel(
+            architecture,
+            scenario.kv,
+            options,
+            self.placement,
+            gpus=self._gpus,
+            streamed=self._model.streamed,
+        )
+        self._contexts = [cuda_context_bytes(gpu, "llama.cpp") for gpu in scenario.gpus]
+        self._fixed = [
+            self._model.bytes.get(gpu, 0) + context.bytes
+            for gpu, context in enumerate(self._contexts)
+        ]
+        self._on_gpu = [self._caches.get(gpu) for gpu in range(self._gpus)]
+        self.notes = notes
+
+    def cells(self, context: int, concurrency: int) -> Cells:
+        """The cache's cells for `concurrency` sequences of `context` tokens."""
+        return cells_of(context, concurrency, self.options)
+
+    def needed(self, context: int, concurrency: int) -> Sequence[int]:
+        cells = self.cells(context, concurrency)
+        working = self._compute(cells).devices
+        return [
+            fixed
+            + compute
+            + (cache.kv_bytes(cells) + cache.state * cells.sequences if cache else 0)
+            for fixed, compute, cache in zip(self._fixed, working, self._on_gpu, strict=True)
+        ]
+
+    def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
+        cells = self.cells(context, concurrency)
+        working = self._compute(cells)
+        found: list[Allocation] = []
+        for gpu in (*range(self._gpus), HOST):
+            found += self._weights(gpu)
+            cache = self._caches.get(gpu)
+            if cache is not None:
+                found += self._cache(gpu, cache, cells)
+            found += self._working(gpu, working, cells)
+            if gpu != HOST:
+                context_size = self._contexts[gpu]
+                found.append(
+                    Allocation(
+                        gpu,
+                        Kind.RUNTIME,
+                        context_size.bytes,
+                        Known.CALIBRATED,
+                        f"CUDA context, cuBLAS and pool of one process: "
+                        f"{format_bytes(context_size.bytes)}.",
+                        context_size.spread,
+                        context_size.source,
+                    )
+                )
+        return tuple(found)
+
+    def _weights(self, gpu: int) -> list[Allocation]:
+        size = self._model.bytes.get(gpu, 0)
+        if not size:
+            return []
+        layers = sum(device == gpu for device in self.placement.layers)
+        parts = [f"{layers} of {len(self.placement.layers)} layers"] if layers else []
+        if gpu == self.placement.output:
+            copy = self._model.head_copy
+            parts.append(
+                f"the head (the embedding a second time, {format_bytes(copy)})"
+                if copy
+                else "the head"
+            )
+        if gpu == HOST:
+            parts.append("the embedding table, which llama.cpp never offloads")
+            if self.options.cpu_moe_layers:
+                parts.append(f"the experts of the first {self.options.cpu_moe_layers} layers")
+        return [
+            Allocation(
+                gpu,
+                Kind.WEIGHTS,
+                size,
+                Known.EXACT,
+                f"{self._weights_name} tensors of {', '.join(parts)}.",
+                source=MODEL_SOURCE,
+            )
+        ]
+
+    def _cache(self, gpu: int, cache: DeviceCache, cells: Cells) -> list[Allocation]:
+        found = []
+        for window, layers, per_cell, once in cache.windows:
+            n = cells.window(window)
+            size = n * cells.streams * per_cell + once
+            streams = f"{cells.streams} x " if cells.streams > 1 else ""
+            span = (
+                f"{layers} layers with a window of {format_tokens(window)}"
+                if window
+                else (f"{layers} layers")
+            )
+            found.append(
+                Allocation(
+                    gpu,
+                    Kind.KV_CACHE,
+                    size,
+                    Known.EXACT,
+                    f"{span}: {streams}{format_tokens(n)} cells of {per_cell:,} bytes "
+                    f"in {self._kv.name}.",
+                    source=KV_SOURCE,
+                )
+            )
+        if cache.state:
+            found.append(
+                Allocation(
+                    gpu,
+                    Kind.STATE,
+                    cache.state * cells.sequences,
+                    Known.EXACT,
+                    f"{cache.state_layers} recurrent layers: {cells.sequences} sequences of "
+                    f"{cache.state:,} bytes in 32 bits, whatever the context.",
+                    source=STATE_SOURCE,
+                )
+            )
+        return found
+
+    def _working(self, gpu: int, working: Working, cells: Cells) -> list[Allocation]:
+        size = working.host if gpu == HOST else working.devices[gpu]
+        if not size:
+            return []
+        why = (
+            f"graph inputs and masks of {cells.ubatch} tokens in pinned memory."
+            if gpu == HOST
+            else f"compute buffer of {cells.ubatch} tokens, largest in the {working.binding[gpu]}."
+        )
+        return [
+            Allocation(
+                gpu,
+                Kind.ACTIVATIONS,
+                size,
+                Known.CALIBRATED,
+                why,
+                COMPUTE_SPREAD,
+                COMPUTE_SOURCE,
+            )
+        ]
+
+
+def free_memory_budgets(gpus: Sequence[Gpu], reserve: int, rule: str) -> tuple[Budget, ...]:
+    """What is free on each GPU less `reserve`; `rule` names the reserve."""
+    return tuple(
+        Budget(
+            max(0, gpu.free_bytes - reserve),
+            f"{format_bytes(gpu.free_bytes)} free less {format_bytes(reserve)} {rule}.",
+        )
+        for gpu in gpus
+    )
+
+
+def _problems(scenario: Scenario, options: LlamaCppOptions) -> tuple[str, ...]:
+    found = []
+    if scenario.weights.family != "gguf":
+        found.append(f"llama.cpp runs GGUF files, not {scenario.weights.name}.")
+    if scenario.kv.v.size > 1 and not options.uses_flash_attention:
+        found.append(f"A {scenario.kv.v.name} value cache needs flash attention, which is off.")
+    unaligned = unaligned_row(scenario.model.architecture, scenario.kv)
+    if unaligned is not None:
+        found.append(unaligned)
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""llama.cpp's knobs, and what changed between its builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llm_lander_tui.engines.base import Option
+
+
+class FlashAttention(StrEnum):
+    """`--flash-attn`: AUTO is ON wherever the backend has the kernel, which CUDA has."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class SplitMode(StrEnum):
+    """`--split-mode`: whole layers to each GPU, or the rows of each matrix."""
+
+    LAYER = "layer"
+    ROW = "row"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a build of llama.cpp allocates, where builds differ (memory_models I.4).
+
+    The defaults are those of mid-2026. `logits_of_batch`: the graph reserves logits for every token
+    of a micro-batch and not one row per sequence (before June 2026). `latent_values`: latent
+    attention caches its values beside its keys (before 2026). `copies_in_graph`: the 16-bit copies
+    of a quantised cache that flash attention makes stand in the compute buffer (before: in CUDA's
+    pool, outside llama.cpp's own report). `window_cache`: sliding-window layers keep a window only
+    (since May 2025). `n_kv_padding`: cells that a stream's cache is rounded up to.
+    """
+
+    logits_of_batch: bool = False
+    latent_values: bool = False
+    copies_in_graph: bool = True
+    window_cache: bool = True
+    n_kv_padding: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppOptions:
+    """Options of `llama-server`; the number of slots is the scenario's concurrency.
+
+    `gpu_layers` None offloads all layers and the head. `tensor_split` are proportions by GPU, empty
+    for the default, which divides by free memory. `margin_bytes` of the scenario takes the place of
+    llama.cpp's own `--fit-target`.
+    """
+
+    ubatch: int = 512
+    batch: int = 2048
+    flash_attention: FlashAttention = FlashAttention.AUTO
+    gpu_layers: int | None = None
+    cpu_moe_layers: int = 0
+    kv_unified: bool = True
+    swa_full: bool = False
+    kv_offload: bool = True
+    op_offload: bool = True
+    split_mode: SplitMode = SplitMode.LAYER
+    tensor_split: tuple[float, ...] = ()
+    main_gpu: int = 0
+    mmap: bool = True
+    build: Build = Build()
+
+    @property
+    def uses_flash_attention(self) -> bool:
+        """Whether attention runs in the fused kernel."""
+        return self.flash_attention is not FlashAttention.OFF
+
+
+OPTIONS = (
+    Option(
+        "gpu_layers",
+        "--gpu-layers",
+        "layers in GPU memory, counted from the head backwards",
+        (None, *range(129)),
+    ),
+    Option(
+        "cpu_moe_layers",
+        "--n-cpu-moe",
+        "first layers whose experts stay in host memory",
+        tuple(range(129)),
+    ),
+    Option(
+        "ubatch",
+        "--ubatch-size",
+        "tokens of a prompt that are computed at once",
+        (128, 256, 512, 1024, 2048, 4096),
+    ),
+    Option(
+        "flash_attention",
+        "--flash-attn",
+        "attention in one fused kernel, without a score matrix",
+        tuple(FlashAttention),
+    ),
+    Option(
+        "kv_unified",
+        "--kv-unified",
+        "one cache that all slots share, or one of equal size for each",
+        (True, False),
+    ),
+    Option(
+        "swa_full",
+        "--swa-full",
+        "sliding-window layers cache the whole context",
+        (False, True),
+    ),
+    Option("kv_offload", "--no-kv-offload", "KV cache in GPU memory", (True, False)),
+    Option(
+        "op_offload", "--no-op-offload", "batches of host layers computed on the GPU", (True, False)
+    ),
+    Option("split_mode", "--split-mode", "how several GPUs divide the model", tuple(SplitMode)),
+    Option("mmap", "--no-mmap", "host weights mapped from the file", (True, False)),
+)
