@@ -22,7 +22,7 @@ class Mixer(ABC):
     @property
     @abstractmethod
     def kind(self) -> str:
-        """The name that is shown and counted: "full", "sliding", "latent", "gated_delta_net" …"""
+        """The name that is shown and counted: "full", "sliding", "latent", "mamba2" and so on."""
 
     @abstractmethod
     def tensors(self) -> tuple[Tensor, ...]:
@@ -126,7 +126,13 @@ class Architecture:
     @cached_property
     def layer_groups(self) -> tuple[tuple[Layer, int], ...]:
         """Distinct layers with how often each occurs, in order of first occurrence."""
-        return tuple(Counter(self.layers).items())
+        # Equal layers are mostly one object, so that few of them have to be hashed in depth.
+        counts = Counter(map(id, self.layers))
+        by_id = {id(layer): layer for layer in self.layers}
+        groups: Counter[Layer] = Counter()
+        for key, count in counts.items():
+            groups[by_id[key]] += count
+        return tuple(groups.items())
 
     @cached_property
     def parameters(self) -> int:
@@ -138,19 +144,19 @@ class Architecture:
         """Elements by part."""
         parts: Counter[Part] = Counter(dict.fromkeys(Part, 0))
         for tensor in self.outer:
-            parts[tensor.part] += tensor.elements
+            parts[tensor.part] += tensor.parameters
         for layer, count in self.layer_groups:
             for tensor in layer.tensors():
-                parts[tensor.part] += count * tensor.elements
+                parts[tensor.part] += count * tensor.parameters
         return dict(parts)
 
     @cached_property
     def active_parameters(self) -> int:
-        """Parameters without the routed experts that a token does not use."""
-        idle = 0
+        """Parameters that a text token uses: no idle routed experts, no vision or audio towers."""
+        idle = self.parts[Part.TOWER]
         for layer, count in self.layer_groups:
             if layer.mlp is not None:
-                every = sum(t.elements for t in layer.mlp.tensors())
+                every = sum(t.parameters for t in layer.mlp.tensors())
                 idle += count * (every - layer.mlp.active_elements)
         return self.parameters - idle
 
@@ -190,7 +196,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class RopeTable:
-    """A rotary embedding: `positions` rows of `dim` rotated elements (engines cache cos and sin)."""
+    """A rotary embedding: `positions` rows of `dim` rotated elements (engines keep cos, sin)."""
 
     positions: int
     dim: int

@@ -38,9 +38,9 @@ class KvRow:
     """What one attention layer caches for one token.
 
     Each of `kv_heads` heads holds `k_dim` key and `v_dim` value elements. A latent row (MLA) is one
-    head of kv_lora_rank + qk_rope_head_dim elements with no value part (values are a view of it) and
-    cannot be divided by tensor parallelism. `indexer_dim` elements of a sparse-attention indexer
-    (DeepSeek-V3.2) come on top. Engines add their own paging and padding.
+    head of kv_lora_rank + qk_rope_head_dim elements with no value part (values are a view of it)
+    and cannot be divided by tensor parallelism. `indexer_dim` elements of a sparse-attention
+    indexer (DeepSeek-V3.2) come on top. Engines add their own paging and padding.
     """
 
     kv_heads: int

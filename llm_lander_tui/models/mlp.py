@@ -10,33 +10,42 @@ from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
 @dataclass(frozen=True, slots=True)
 class DenseMlp(Mlp):
-    """Two matrices, or three where `gated` (SwiGLU, GeGLU): gate, up and down."""
+    """Two matrices, or three where `gated` (SwiGLU, GeGLU): gate, up and down.
+
+    `fused` is where the checkpoint holds gate and up as one matrix (Phi-3, ChatGLM, GLM-4).
+    """
 
     hidden: int
     intermediate: int
     gated: bool = True
     bias: bool = False
+    fused: bool = False
+    module: str = "mlp"
 
     @property
     def kind(self) -> str:
         return "dense"
 
     def tensors(self) -> tuple[Tensor, ...]:
-        part, h, ff = Part.MLP, self.hidden, self.intermediate
-        found = [Tensor("ffn_up", "mlp.up_proj", part, ff, h, Shard.COLUMN)]
-        if self.gated:
-            found.insert(0, Tensor("ffn_gate", "mlp.gate_proj", part, ff, h, Shard.COLUMN))
-        found.append(Tensor("ffn_down", "mlp.down_proj", part, h, ff, Shard.ROW))
+        part, h, ff, m = Part.MLP, self.hidden, self.intermediate, self.module
+        if self.gated and self.fused:
+            inner = [("ffn_up", f"{m}.gate_up_proj", 2 * ff)]
+        elif self.gated:
+            inner = [("ffn_gate", f"{m}.gate_proj", ff), ("ffn_up", f"{m}.up_proj", ff)]
+        else:
+            inner = [("ffn_up", f"{m}.up_proj", ff)]
+        found = [Tensor(name, path, part, n, h, Shard.COLUMN) for name, path, n in inner]
+        found.append(Tensor("ffn_down", f"{m}.down_proj", part, h, ff, Shard.ROW))
         if self.bias:
-            found.append(vector("ffn_up", "mlp.up_proj", part, ff, Shard.COLUMN, bias=True))
-            if self.gated:
-                found.append(vector("ffn_gate", "mlp.gate_proj", part, ff, Shard.COLUMN, bias=True))
-            found.append(vector("ffn_down", "mlp.down_proj", part, h, bias=True))
+            found += [
+                vector(name, path, part, n, Shard.COLUMN, bias=True) for name, path, n in inner
+            ]
+            found.append(vector("ffn_down", f"{m}.down_proj", part, h, bias=True))
         return tuple(found)
 
     @property
     def active_elements(self) -> int:
-        return sum(t.elements for t in self.tensors())
+        return sum(t.parameters for t in self.tensors())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,10 @@ class ExpertsMlp(Mlp):
     """A mixture of `experts` routed experts of width `intermediate`, `active` used per token.
 
     `shared_intermediate` is the total width of the experts that every token uses (0: none);
-    `shared_gate` scales them by one learned logit (Qwen2-MoE). `router_bias` is a bias or score
-    correction per expert; `expert_bias` gives each expert's matrices a bias (gpt-oss).
+    `shared_gate` scales them by one learned logit (Qwen2-MoE). `router_bias` is a bias of the
+    router; `score_correction` a stored correction per expert that is no parameter (DeepSeek-V3);
+    `expert_bias` gives each expert's matrices a bias (gpt-oss). `latent` is the width that tokens
+    are projected to before the routed experts (Nemotron 3 Super; 0: none).
     """
 
     hidden: int
@@ -57,64 +68,95 @@ class ExpertsMlp(Mlp):
     router_bias: bool = False
     expert_bias: bool = False
     gated: bool = True
+    score_correction: bool = False
+    latent: int = 0
+    router_scales: int = 0
+    """Elements of further learned scales in the router (Gemma 4)."""
+    latent_norm: bool = False
+    shared_bias: bool = False
+    module: str = "mlp"
+    router: str = "gate"
+    """The router's name below `module`."""
+    shared: str = "shared_experts"
+    """The shared experts' name below `module`."""
 
     @property
     def kind(self) -> str:
         return "experts"
 
     def tensors(self) -> tuple[Tensor, ...]:
-        part, h, ff, n = Part.MLP, self.hidden, self.intermediate, self.experts
-        found = [Tensor("ffn_gate_inp", "mlp.gate", part, n, h)]
+        return (*self._router(), *self._routed(), *self._shared())
+
+    def _router(self) -> list[Tensor]:
+        part, n, path = Part.MLP, self.experts, f"{self.module}.{self.router}"
+        found = [Tensor("ffn_gate_inp", path, part, n, self.hidden)]
         if self.router_bias:
-            found.append(vector("exp_probs_b", "mlp.gate.e_score_correction_bias", part, n))
-        if self.gated:
-            found.append(
-                Tensor("ffn_gate_exps", "mlp.experts.gate_proj", part, ff, h, Shard.EXPERTS, n)
-            )
-        found += [
-            Tensor("ffn_up_exps", "mlp.experts.up_proj", part, ff, h, Shard.EXPERTS, n),
-            Tensor("ffn_down_exps", "mlp.experts.down_proj", part, h, ff, Shard.EXPERTS_ROW, n),
+            found.append(vector("ffn_gate_inp", path, part, n, bias=True))
+        if self.score_correction:
+            bias = f"{path}.e_score_correction_bias"
+            found.append(vector("exp_probs_b", bias, part, n, buffer=True))
+        if self.router_scales:
+            found.append(vector("ffn_gate_inp.scale", f"{path}.scale", part, self.router_scales))
+        return found
+
+    def _routed(self) -> list[Tensor]:
+        part, ff, n = Part.MLP, self.intermediate, self.experts
+        path, width = f"{self.module}.experts", self.latent or self.hidden
+        inner = ["gate", "up"] if self.gated else ["up"]
+        found = [
+            Tensor(f"ffn_{x}_exps", f"{path}.{x}_proj", part, ff, width, Shard.EXPERTS, n)
+            for x in inner
         ]
+        found.append(
+            Tensor("ffn_down_exps", f"{path}.down_proj", part, width, ff, Shard.EXPERTS_ROW, n)
+        )
         if self.expert_bias:
-            if self.gated:
-                found.append(
-                    vector(
-                        "ffn_gate_exps", "mlp.experts.gate_proj", part, ff, Shard.EXPERTS,
-                        copies=n, bias=True,
-                    )
-                )  # fmt: skip
             found += [
                 vector(
-                    "ffn_up_exps",
-                    "mlp.experts.up_proj",
-                    part,
-                    ff,
-                    Shard.EXPERTS,
-                    copies=n,
-                    bias=True,
-                ),
-                vector("ffn_down_exps", "mlp.experts.down_proj", part, h, copies=n, bias=True),
-            ]
-        if self.shared_intermediate:
-            s = self.shared_intermediate
-            if self.gated:
-                found.append(
-                    Tensor(
-                        "ffn_gate_shexp", "mlp.shared_experts.gate_proj", part, s, h, Shard.COLUMN
-                    )
+                    f"ffn_{x}_exps", f"{path}.{x}_proj", part, ff, Shard.EXPERTS,
+                    copies=n, bias=True,
                 )
+                for x in inner
+            ]  # fmt: skip
+            down = f"{path}.down_proj"
+            found.append(vector("ffn_down_exps", down, part, width, copies=n, bias=True))
+        if self.latent:
+            m = self.module
             found += [
-                Tensor("ffn_up_shexp", "mlp.shared_experts.up_proj", part, s, h, Shard.COLUMN),
-                Tensor("ffn_down_shexp", "mlp.shared_experts.down_proj", part, h, s, Shard.ROW),
+                Tensor("ffn_latent_down", f"{m}.fc1_latent_proj", part, width, self.hidden),
+                Tensor("ffn_latent_up", f"{m}.fc2_latent_proj", part, self.hidden, width),
             ]
+            if self.latent_norm:
+                found.append(vector("ffn_latent_norm", f"{m}.latent_norm", Part.NORM, width))
+        return found
+
+    def _shared(self) -> list[Tensor]:
+        part, h, s = Part.MLP, self.hidden, self.shared_intermediate
+        found: list[Tensor] = []
+        if s:
+            path = f"{self.module}.{self.shared}"
+            inner = ["gate", "up"] if self.gated else ["up"]
+            found = [
+                Tensor(f"ffn_{x}_shexp", f"{path}.{x}_proj", part, s, h, Shard.COLUMN)
+                for x in inner
+            ]
+            found.append(Tensor("ffn_down_shexp", f"{path}.down_proj", part, h, s, Shard.ROW))
+            if self.shared_bias:
+                found += [
+                    vector(f"ffn_{x}_shexp", f"{path}.{x}_proj", part, s, Shard.COLUMN, bias=True)
+                    for x in inner
+                ]
+                down = f"{path}.down_proj"
+                found.append(vector("ffn_down_shexp", down, part, h, bias=True))
         if self.shared_gate:
-            found.append(Tensor("ffn_gate_inp_shexp", "mlp.shared_expert_gate", part, 1, h))
-        return tuple(found)
+            gate = f"{self.module}.shared_expert_gate"
+            found.append(Tensor("ffn_gate_inp_shexp", gate, part, 1, h))
+        return found
 
     @property
     def active_elements(self) -> int:
-        """All elements less the routed experts that a token leaves out."""
-        idle = self.experts - self.active
-        return sum(
-            t.elements - (idle * t.rows * t.columns if t.copies > 1 else 0) for t in self.tensors()
+        """All parameters less the routed experts that a token leaves out."""
+        idle = (self.experts - self.active) * sum(
+            t.rows * t.columns for t in self._routed() if t.copies > 1
         )
+        return sum(t.parameters for t in self.tensors()) - idle

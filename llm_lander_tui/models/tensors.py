@@ -32,6 +32,8 @@ class Shard(StrEnum):
     """Input features (columns of the tensor) are divided."""
     KV_HEADS = "kv_heads"
     """Rows are divided by KV heads; with fewer heads than ranks each head is replicated."""
+    QKV = "qkv"
+    """A fused projection: the last `kv_rows` rows are divided like KV_HEADS, the others COLUMN."""
     EXPERTS = "experts"
     """An expert stack: each expert is divided by COLUMN, or whole experts are (expert parallel)."""
     EXPERTS_ROW = "experts_row"
@@ -58,13 +60,22 @@ class Tensor:
     copies: int = 1
     linear: bool = True
     kv_heads: int = 0
-    """For KV_HEADS: how many heads the rows hold."""
+    """For KV_HEADS and QKV: how many heads the key and value rows hold."""
     bias: bool = False
     """A one-dimensional companion (bias, scale) of the linear layer of the same module."""
+    kv_rows: int = 0
+    """For QKV: how many of the rows are keys and values."""
+    buffer: bool = False
+    """Stored in the checkpoint, but no parameter: left out of every parameter count."""
 
     @property
     def elements(self) -> int:
         return self.rows * self.columns * self.copies
+
+    @property
+    def parameters(self) -> int:
+        """Elements that count as parameters: none of a buffer's."""
+        return 0 if self.buffer else self.elements
 
 
 def vector(
@@ -77,8 +88,11 @@ def vector(
     copies: int = 1,
     kv_heads: int = 0,
     bias: bool = False,
+    kv_rows: int = 0,
+    buffer: bool = False,
 ) -> Tensor:
     """A tensor of one dimension: a norm, a bias, a decay."""
     return Tensor(
-        name, module, part, 1, length, shard, copies, linear=False, kv_heads=kv_heads, bias=bias
-    )
+        name, module, part, 1, length, shard, copies, linear=False, kv_heads=kv_heads, bias=bias,
+        kv_rows=kv_rows, buffer=buffer,
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""From a reading to an architecture: layers, embeddings, head, norms, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.config.context import context_limit, rope_tables
+from llm_lander_tui.models.config.family import Norm
+from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
+
+if TYPE_CHECKING:
+    from llm_lander_tui.models.config.reading import Reading
+
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+def build(reading: Reading) -> Architecture:
+    """The architecture that the config describes. Raises `RefusedModel`."""
+    fields = reading.fields
+    tied = fields.flag("tie_word_embeddings")
+    return Architecture(
+        model_type=reading.model_type,
+        hidden_size=reading.hidden,
+        vocab_size=reading.vocab,
+        layers=_layers(reading),
+        outer=(*_outer(reading, tied=tied), *reading.family.outers(reading)),
+        context_limit=context_limit(reading),
+        tied_embeddings=tied,
+        dtype=_dtype(reading),
+        notes=tuple(reading.notes),
+        rope=rope_tables(reading),
+    )
+
+
+def _layers(reading: Reading) -> tuple[Layer, ...]:
+    """All layers; equal ones are one object."""
+    family = reading.family
+    norms = tuple(
+        t
+        for name, path in family.norms
+        for t in norm_tensors(family.norm, name, path, reading.hidden)
+    )
+    distinct: dict[Layer, Layer] = {}
+    found = []
+    for i in range(reading.layers):
+        others = norms + family.others(reading, i)
+        layer = Layer(family.mixers(reading, i), family.mlp(reading, i), others)
+        found.append(distinct.setdefault(layer, layer))
+    return tuple(found)
+
+
+def norm_tensors(norm: Norm, name: str, path: str, width: int) -> tuple[Tensor, ...]:
+    """The vectors of one norm."""
+    if norm is Norm.NONE:
+        return ()
+    weight = vector(name, path, Part.NORM, width)
+    if norm is Norm.RMS:
+        return (weight,)
+    return (weight, vector(name, path, Part.NORM, width, bias=True))
+
+
+def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:
+    """Embeddings, the final norm and the output head."""
+    family, h, vocab = reading.family, reading.hidden, reading.vocab
+    found = [
+        Tensor(
+            "token_embd", "model.embed_tokens", Part.EMBEDDING, vocab, h, Shard.VOCAB, linear=False
+        )
+    ]
+    if family.positions:
+        rows = reading.fields.positive(family.positions) + family.position_offset
+        found.append(
+            Tensor("position_embd", "model.embed_positions", Part.EMBEDDING, rows, h, linear=False)
+        )
+    if family.embedding_norm:
+        found += norm_tensors(family.norm, "token_embd_norm", "model.embed_norm", h)
+    if family.final_norm:
+        found += norm_tensors(family.norm, "output_norm", "model.norm", h)
+    if not tied:
+        found.append(Tensor("output", "lm_head", Part.LM_HEAD, vocab, h, Shard.VOCAB))
+    if reading.switch(family.head_bias):
+        found.append(vector("output", "lm_head", Part.LM_HEAD, vocab, Shard.VOCAB, bias=True))
+    return tuple(found)
+
+
+def _dtype(reading: Reading) -> str:
+    """The number format that the checkpoint states; files that state none are float32."""
+    stated = reading.fields.text("dtype") or str(reading.outer.get("torch_dtype") or "")
+    stated = stated.removeprefix("torch.")
+    return stated if stated in _DTYPES else "bfloat16" if stated else "float32"

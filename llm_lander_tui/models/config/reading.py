@@ -1,0 +1,104 @@
+"""A config under way to an architecture: its fields, its family, and what follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from llm_lander_tui.models.cache import FULL, Span, SpanKind
+from llm_lander_tui.models.config.family import Family
+from llm_lander_tui.models.config.fields import MAX_LAYERS, Fields, refuse
+
+
+class Reading:
+    """One config being read: typed fields, the family of its model type, derived dimensions.
+
+    `outer` is the whole config where the language model's own part is nested in it.
+    """
+
+    def __init__(
+        self, model_type: str, fields: Fields, family: Family, outer: Mapping[str, object]
+    ) -> None:
+        self.model_type = model_type
+        self.fields = fields
+        self.family = family
+        self.outer = outer
+        self.notes: list[str] = []
+
+    @cached_property
+    def hidden(self) -> int:
+        return self.fields.positive("hidden_size")
+
+    @cached_property
+    def layers(self) -> int:
+        return self.fields.positive("num_hidden_layers")
+
+    @cached_property
+    def vocab(self) -> int:
+        return self.fields.positive("vocab_size")
+
+    @cached_property
+    def heads(self) -> int:
+        return self.fields.positive("num_attention_heads")
+
+    @cached_property
+    def kv_heads(self) -> int:
+        found = self.fields.positive("num_key_value_heads", self.heads)
+        if found > self.heads:
+            raise refuse(
+                f"num_key_value_heads is {found}, more than the {self.heads} attention heads."
+            )
+        return found
+
+    @cached_property
+    def head_dim(self) -> int:
+        stated = self.fields.integer("head_dim", 0)
+        if stated:
+            return stated
+        if self.hidden < self.heads:
+            raise refuse(f"a hidden size of {self.hidden} has no room for {self.heads} heads.")
+        return self.hidden // self.heads
+
+    @cached_property
+    def intermediate(self) -> int:
+        return self.fields.positive("intermediate_size")
+
+    @cached_property
+    def window(self) -> int | None:
+        """The sliding window in tokens, None when there is none or it is switched off."""
+        if not self.fields.flag("use_sliding_window", default=True):
+            return None
+        return self.fields.optional_integer("sliding_window") or None
+
+    @cached_property
+    def layer_types(self) -> tuple[str, ...]:
+        """The mixer of each layer by name, as the config lists it or the family's rule gives it."""
+        listed = self.fields.names("layer_types")
+        if listed is not None:
+            if len(listed) < self.layers:
+                raise refuse(f"layer_types lists {len(listed)} of {self.layers} layers.")
+            return listed[: self.layers]
+        return self.family.pattern(self)
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Which earlier tokens each layer looks at."""
+        sliding = Span(SpanKind.SLIDING, self.window) if self.window else FULL
+        chunk = self.fields.integer("attention_chunk_size", 0)
+        chunked = Span(SpanKind.CHUNKED, chunk) if chunk else FULL
+        by_type = {"sliding_attention": sliding, "chunked_attention": chunked}
+        return tuple(by_type.get(kind, FULL) for kind in self.layer_types)
+
+    @cached_property
+    def expert_layers(self) -> tuple[bool, ...]:
+        """Which layers are mixtures of experts."""
+        if self.layers > MAX_LAYERS or not self.fields.integer("num_experts", 0):
+            return (False,) * self.layers
+        listed = self.fields.names("mlp_layer_types")
+        if listed is not None and len(listed) >= self.layers:
+            return tuple(kind in {"sparse", "moe"} for kind in listed[: self.layers])
+        return self.family.sparse(self)
+
+    def switch(self, value: bool | str) -> bool:
+        """A family's trait: fixed, or the name of the field that says it."""
+        return self.fields.flag(value) if isinstance(value, str) else value
