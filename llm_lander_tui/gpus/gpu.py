@@ -39,6 +39,15 @@ class GpuSpec:
     year: int | None = None
     multiprocessors: int | None = None
     """Streaming multiprocessors (SMs)."""
+    reserved_bytes: int = 0
+    """What the driver keeps of an idle card; part of `memory_bytes`, never free."""
+    memory_seen: bool = True
+    """False where no reading of this card was found and `memory_bytes` is that of its siblings."""
+
+    @property
+    def unified_memory(self) -> bool:
+        """Whether the GPU has no memory of its own and shares the system's (Jetson, GB10)."""
+        return self.form == "SoC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,8 @@ class Reading:
     problem: Problem | None = None
     driver_version: str | None = None
     cuda_version: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a user should know of this reading: cards that CUDA_VISIBLE_DEVICES hides, and such."""
 
 
 class GpuSource(Protocol):
