@@ -84,16 +84,17 @@ GGML_TYPE_BY_NAME: Mapping[str, Block] = MappingProxyType(
 )
 """The same by name: "Q4_K"."""
 
+_FILE_TYPE_NAMES = (
+    "F32", "F16", "Q4_0", "Q4_1", "", "", "", "Q8_0", "Q5_0", "Q5_1", "Q2_K", "Q3_K_S", "Q3_K_M",
+    "Q3_K_L", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ2_XXS", "IQ2_XS", "Q2_K_S",
+    "IQ3_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ3_M", "IQ2_S", "IQ2_M", "IQ4_XS", "IQ1_M",
+    "BF16", "", "", "", "TQ1_0", "TQ2_0", "MXFP4_MOE", "NVFP4", "Q1_0", "Q2_0",
+)  # fmt: skip
+
 GGUF_FILE_TYPES: Mapping[int, str] = MappingProxyType(
-    dict(
-        enumerate(
-            "F32 F16 Q4_0 Q4_1 - - - Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M "
-            "Q5_K_S Q5_K_M Q6_K IQ2_XXS IQ2_XS Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M "
-            "IQ2_S IQ2_M IQ4_XS IQ1_M BF16 - - - TQ1_0 TQ2_0 MXFP4_MOE NVFP4 Q1_0 Q2_0".split()
-        )
-    )
+    {number: name for number, name in enumerate(_FILE_TYPE_NAMES) if name}
 )
-"""`general.file_type` of a GGUF file by name (llama.h `enum llama_ftype`); "-" was removed."""
+"""`general.file_type` of a GGUF file by name (llama.h `enum llama_ftype`)."""
 
 
 def _cache_block(ggml_name: str) -> Block:

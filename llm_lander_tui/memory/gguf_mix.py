@@ -1,0 +1,321 @@
+"""Which ggml type llama-quantize gives each tensor of a file type (memory_models A.5).
+
+The rules are those of llama.cpp's `src/llama-quant.cpp` at the version of llama-cpp-python 0.3.36.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from llm_lander_tui.formats import GGML_TYPE_BY_NAME
+from llm_lander_tui.memory.gguf_tensors import gguf_name, gguf_tensors
+from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
+from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
+from llm_lander_tui.models.mlp import ExpertsMlp
+from llm_lander_tui.models.tensors import Tensor
+
+FILE_TYPES = MappingProxyType(
+    {
+        "Q8_0": ("Q8_0", 8.5), "Q6_K": ("Q6_K", 6.56), "Q5_K_M": ("Q5_K", 5.7),
+        "Q5_K_S": ("Q5_K", 5.57), "Q5_1": ("Q5_1", 6.0), "Q5_0": ("Q5_0", 5.59),
+        "Q4_K_M": ("Q4_K", 4.89), "Q4_K_S": ("Q4_K", 4.67), "Q4_1": ("Q4_1", 5.1),
+        "Q4_0": ("Q4_0", 4.65), "IQ4_NL": ("IQ4_NL", 4.65), "IQ4_XS": ("IQ4_XS", 4.42),
+        "Q3_K_L": ("Q3_K", 4.3), "Q3_K_M": ("Q3_K", 4.0), "Q3_K_S": ("Q3_K", 3.64),
+        "IQ3_M": ("IQ3_S", 3.76), "IQ3_S": ("IQ3_S", 3.66), "IQ3_XS": ("IQ3_S", 3.5),
+        "IQ3_XXS": ("IQ3_XXS", 3.25), "Q2_K": ("Q2_K", 3.16), "Q2_K_S": ("Q2_K", 2.97),
+        "IQ2_M": ("IQ2_S", 2.93), "IQ2_S": ("IQ2_XS", 2.74), "IQ2_XS": ("IQ2_XS", 2.59),
+        "IQ2_XXS": ("IQ2_XXS", 2.38), "IQ1_M": ("IQ1_M", 2.15), "IQ1_S": ("IQ1_S", 2.0),
+        "TQ2_0": ("TQ2_0", 2.56), "TQ1_0": ("TQ1_0", 2.19), "Q2_0": ("Q2_0", 2.7),
+        "Q1_0": ("Q1_0", 1.6), "NVFP4": ("NVFP4", 4.65), "MXFP4_MOE": ("MXFP4", 8.5),
+        "F32": ("F32", 32.0), "BF16": ("BF16", 16.0), "F16": ("F16", 16.0),
+    }
+)  # fmt: skip
+"""File types with their default tensor type and bits per weight on Llama-3.1-8B (dry runs)."""
+
+_LOW = frozenset(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"))
+_E = 8
+"""The expert count that llama-quantize treats as Mixtral."""
+
+_ALWAYS_F32 = frozenset((
+    "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd", "token_types", "ssm_conv1d",
+    "ssm_conv1d_q", "ssm_conv1d_k", "ssm_conv1d_v", "shortconv.conv", "altup_correct_coef",
+    "altup_predict_coef", "indexer.proj", "time_mix_first", "time_mix_w1", "time_mix_w2",
+    "time_mix_decay_w1", "time_mix_decay_w2", "time_mix_lerp_fused",
+))  # fmt: skip
+"""Matrices that the converter writes as F32 whatever the file type (convert_hf_to_gguf)."""
+
+_NEVER_QUANTISED = (
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
+    "per_layer_model_proj", "position_embd", "token_types", "ssm_conv1d", "shortconv.conv.weight",
+    "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w",
+    "time_mix_v", "time_mix_a", "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w",
+    "time_mix_lerp_fused.weight", "attn_rel_b.weight",
+)  # fmt: skip
+"""Parts of names that llama-quantize leaves in their type."""
+
+_FALLBACK = {
+    "IQ1_S": "IQ4_NL", "IQ1_M": "IQ4_NL", "IQ2_XXS": "IQ4_NL", "IQ2_XS": "IQ4_NL",
+    "IQ2_S": "IQ4_NL", "IQ3_XXS": "IQ4_NL", "IQ3_S": "IQ4_NL", "IQ4_XS": "IQ4_NL",
+    "Q2_0": "Q4_0", "Q2_K": "Q4_0", "Q3_K": "Q4_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0",
+    "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
+}  # fmt: skip
+"""What a type becomes where its block does not divide the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class GgufFacts:
+    """What of an architecture the rules ask for."""
+
+    layers: int
+    gqa: int
+    """Query heads per KV head of the first layer (MLA: all heads, its cache is one head)."""
+    experts: int
+    falcon: bool
+    seventy_b: bool
+    """llama.cpp's 70B type: 80 layers in the Llama (grouped-query), Qwen2 or OLMo family."""
+    tied: bool
+    values: int
+    """Tensors of the attn_v, attn_qkv and attn_kv_b kinds."""
+
+
+def _more(position: int, count: int) -> bool:
+    """The first and last eighth, and every third between."""
+    return (
+        position < count // 8
+        or position >= 7 * count // 8
+        or (position - count // 8) % 3 == 2
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Mix:
+    """One run over a file's tensors in order; counts as llama-quantize counts."""
+
+    file_type: str
+    imatrix: bool
+    facts: GgufFacts
+    value: int = 0
+    down: int = 0
+
+    def chosen(self, name: str, layer: int, tensor: Tensor) -> str:
+        """The ggml type of a tensor that may be quantised."""
+        default = FILE_TYPES[self.file_type][0]
+        if GGML_TYPE_BY_NAME[default].size == 1:
+            return default
+        wanted = self._wanted(default, name, layer, tensor)
+        if tensor.columns % GGML_TYPE_BY_NAME[wanted].size:
+            wanted = _FALLBACK.get(wanted, wanted)
+            if tensor.columns % GGML_TYPE_BY_NAME[wanted].size:
+                return "F16"
+        return wanted
+
+    def _wanted(self, default: str, name: str, layer: int, tensor: Tensor) -> str:
+        table = name in ("token_embd.weight", "per_layer_token_embd.weight")
+        if name == "output.weight" or (table and self.facts.tied):
+            return self._output(default, tensor)
+        if self.file_type == "MXFP4_MOE":
+            return "MXFP4" if tensor.copies > 1 else "Q8_0"
+        if table:
+            return _TABLE.get(self.file_type, default)
+        for parts, rule in _RULES:
+            if any(part in name for part in parts):
+                return rule(self, default, layer)
+        return default
+
+    def _output(self, default: str, tensor: Tensor) -> str:
+        indivisible = tensor.columns % GGML_TYPE_BY_NAME[default].size
+        if self.file_type == "MXFP4_MOE" or self.facts.falcon or indivisible:
+            return "Q8_0"
+        if self.file_type in _LOW or self.file_type == "IQ3_XXS":
+            return "Q5_K"
+        return default if default == "Q8_0" else "Q6_K"
+
+    def attention_value(self, default: str, _layer: int) -> str:
+        position, self.value = self.value, self.value + 1
+        file_type, facts = self.file_type, self.facts
+        grouped = facts.gqa >= 4
+        if file_type in _LOW:
+            if grouped or facts.experts >= 4:
+                return "Q4_K"
+            return "IQ3_S" if file_type in ("IQ2_S", "IQ2_M") else "Q2_K"
+        found = default
+        if file_type == "Q2_K":
+            found = "Q4_K" if grouped else "Q3_K"
+        elif file_type in ("Q2_K_S", "IQ3_XS", "IQ3_S"):
+            found = "Q4_K" if grouped else default
+        elif file_type == "IQ3_XXS":
+            found = "Q4_K" if grouped else "IQ3_XXS" if self.imatrix else "IQ3_S"
+        elif file_type == "IQ3_M":
+            found = "Q4_K"
+        elif file_type == "Q3_K_M":
+            found = "Q5_K" if position < 2 else "Q4_K"
+        elif file_type == "Q3_K_L":
+            found = "Q5_K"
+        elif file_type in ("IQ4_NL", "IQ4_XS"):
+            found = "Q5_K" if grouped else default
+        elif file_type in ("Q4_K_M", "Q5_K_M"):
+            found = "Q6_K" if _more(position, facts.values) else default
+        elif file_type == "Q4_K_S":
+            found = "Q5_K" if position < 4 else default
+        if facts.seventy_b and found in ("Q3_K", "Q4_K"):
+            found = "Q5_K"
+        return "Q8_0" if facts.experts == _E else found
+
+    def attention_key(self, default: str, layer: int) -> str:
+        if self.facts.experts == _E:
+            return "Q4_K" if self.file_type in _LOW else "Q8_0"
+        return self.attention_query(default, layer)
+
+    def attention_query(self, default: str, _layer: int) -> str:
+        return {"IQ3_XS": "IQ3_XXS", "IQ3_XXS": "IQ2_S"}.get(self.file_type, default)
+
+    def ffn_down(self, default: str, layer: int) -> str:
+        running, self.down = self.down, self.down + 1
+        file_type, count = self.file_type, self.facts.layers
+        if file_type in _LOW:
+            if running >= count // 8:
+                return default
+            return "IQ3_S" if file_type in ("IQ2_S", "IQ2_M") else "Q2_K"
+        position = layer if self.facts.experts > 1 else running
+        early, more = position < count // 8, _more(position, count)
+        falcon = self.facts.falcon
+        if file_type in ("Q2_K", "Q3_K_L"):
+            return "Q3_K" if file_type == "Q2_K" else "Q4_K" if falcon else "Q5_K"
+        if file_type == "Q2_K_S":
+            return "Q4_K" if early else default
+        if file_type == "IQ3_XXS" and not self.imatrix:
+            return "Q4_K" if early else "Q3_K"
+        if file_type == "Q3_K_M":
+            if position < count // 16:
+                return "Q5_K"
+            return "Q4_K" if more or not falcon else "Q3_K"
+        if file_type == "IQ3_M":
+            return "Q4_K" if early or (self.facts.experts == _E and more) else default
+        if file_type == "Q4_K_M" and falcon:
+            return "Q6_K" if position < count // 16 else "Q5_K" if more else default
+        if file_type in ("Q4_K_M", "Q5_K_M"):
+            return "Q6_K" if more else default
+        if file_type in ("IQ4_NL", "IQ4_XS"):
+            return "Q5_K" if early and not self.imatrix else default
+        if file_type == "Q4_K_S":
+            return "Q5_K" if early and not falcon else default
+        if file_type in ("Q4_0", "Q5_0") and self.imatrix and early:
+            return "Q4_1" if file_type == "Q4_0" else "Q5_1"
+        return default
+
+    def attention_output(self, default: str, _layer: int) -> str:
+        if self.facts.falcon and self.file_type not in _LOW:
+            return "Q4_K" if self.file_type == "Q3_K_L" else default
+        if self.facts.experts == _E:
+            return "Q5_K" if self.file_type in _EIGHT_OUTPUT else default
+        return _OUTPUT.get(self.file_type, default)
+
+    def ffn_up_or_gate(self, default: str, layer: int) -> str:
+        count = self.facts.layers
+        middle = count // 8 <= layer < 7 * count // 8
+        return "IQ3_XXS" if self.file_type == "IQ3_XS" and middle else default
+
+
+_TABLE = {
+    "IQ2_XXS": "Q2_K", "IQ2_XS": "Q2_K", "IQ1_S": "Q2_K", "IQ1_M": "Q2_K",
+    "IQ2_S": "IQ3_S", "IQ2_M": "IQ3_S", "IQ3_XXS": "IQ3_S",
+    "TQ1_0": "Q4_K", "TQ2_0": "Q4_K", "Q2_0": "Q4_K",
+}  # fmt: skip
+_OUTPUT = {
+    "Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "Q3_K_L": "Q5_K", "IQ3_M": "Q4_K",
+    "IQ1_S": "IQ2_XXS", "IQ1_M": "IQ2_XXS", "IQ2_S": "IQ3_S", "IQ2_M": "IQ3_S",
+}  # fmt: skip
+_EIGHT_OUTPUT = _LOW | {
+    "Q2_K", "IQ3_XS", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ3_S",
+    "IQ3_M", "IQ4_XS",
+}  # fmt: skip
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[_Mix, str, int], str]], ...] = (
+    (("attn_qkv.weight", "attn_kv_b.weight", "attn_v.weight"), _Mix.attention_value),
+    (("attn_k.weight",), _Mix.attention_key),
+    (("attn_q.weight",), _Mix.attention_query),
+    (("attn_output.weight",), _Mix.attention_output),
+    (("ffn_up", "ffn_gate"), _Mix.ffn_up_or_gate),
+    (("ffn_down",), _Mix.ffn_down),
+)
+
+
+def _facts(architecture: Architecture) -> GgufFacts:
+    mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
+    grouped = next((m for m in mixers if isinstance(m, GroupedAttention)), None)
+    latent = next((m for m in mixers if isinstance(m, LatentAttention)), None)
+    gqa = latent.heads if latent else grouped.heads // grouped.kv_heads if grouped else 0
+    experts = max(
+        (m.mlp.experts for m in architecture.layers if isinstance(m.mlp, ExpertsMlp)), default=0
+    )
+    names = [gguf_name(layer, tensor) for layer, tensor in gguf_tensors(architecture)]
+    count = len(architecture.layers)
+    return GgufFacts(
+        layers=count,
+        gqa=gqa,
+        experts=experts,
+        falcon=architecture.model_type == "falcon",
+        seventy_b=count == 80
+        and (
+            (architecture.model_type == "llama" and gqa > 1)
+            or architecture.model_type in ("qwen2", "olmo", "nemotron-nas")
+        ),
+        tied="output.weight" not in names,
+        values=sum(any(part in name for part in _RULES[0][0]) for name in names),
+    )
+
+
+def may_quantise(name: str, tensor: Tensor) -> bool:
+    """Whether llama-quantize touches the tensor: a weight matrix that is on no list."""
+    return (
+        tensor.rows * tensor.copies > 1
+        and name.endswith("weight")
+        and not any(part in name for part in _NEVER_QUANTISED)
+    )
+
+
+def converted_type(name: str, tensor: Tensor) -> str:
+    """The type that the converter gives a tensor in a 16-bit file: F32 for norms and vectors."""
+    if tensor.rows * tensor.copies == 1 or tensor.name in _ALWAYS_F32:
+        return "F32"
+    if name.endswith("_norm.weight") or not name.endswith(".weight"):
+        return "F32"
+    return "BF16"
+
+
+@dataclass(frozen=True, slots=True)
+class GgufRecipe:
+    """A file type of llama-quantize, with an importance matrix or without."""
+
+    file_type: str
+    imatrix: bool = True
+
+    @property
+    def name(self) -> str:
+        plain = self.file_type in ("F32", "F16", "BF16")
+        return f"GGUF-{self.file_type}" if plain else self.file_type
+
+    @property
+    def family(self) -> str:
+        return "gguf"
+
+    @property
+    def bits(self) -> float:
+        return FILE_TYPES[self.file_type][1]
+
+    def storages(self, architecture: Architecture) -> Weights:
+        """Every ggml tensor with its type (memory_models A.5)."""
+        mix = _Mix(self.file_type, self.imatrix, _facts(architecture))
+        stores = {name: BlockStorage(block) for name, block in GGML_TYPE_BY_NAME.items()}
+        found = []
+        for layer, tensor in gguf_tensors(architecture):
+            name = gguf_name(layer, tensor)
+            if may_quantise(name, tensor):
+                kind = mix.chosen(name, -1 if layer is None else layer, tensor)
+            else:
+                kind = converted_type(name, tensor)
+            found.append(WeightTensor(layer, tensor, stores[kind]))
+        return Weights(tuple(found))
