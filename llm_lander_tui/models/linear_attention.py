@@ -88,6 +88,8 @@ class Mamba2(Mixer):
     bias: bool = False
     gated_norm: bool = True
     module: str = "mixer"
+    state_dtype: str = ""
+    """What the config asks engines to hold the state in (mamba_ssm_cache_dtype)."""
 
     @property
     def kind(self) -> str:
@@ -105,6 +107,9 @@ class Mamba2(Mixer):
             self.conv_kernel,
             self.inner * self.state_size,
             self.heads,
+            recurrent_dtype=self.state_dtype,
+            groups=self.groups,
+            group_channels=2 * self.groups * self.state_size,
         )
 
     def tensors(self) -> tuple[Tensor, ...]:
@@ -144,6 +149,8 @@ class GatedDeltaNet(Mixer):
     split: bool = False
     """Four input projections (Qwen3.5) where Qwen3-Next has two fused ones."""
     module: str = "linear_attn"
+    state_dtype: str = ""
+    """What the config asks engines to hold the state in (mamba_ssm_dtype)."""
 
     @property
     def kind(self) -> str:
@@ -165,6 +172,7 @@ class GatedDeltaNet(Mixer):
             self.conv_kernel,
             self.value_heads * self.key_dim * self.value_dim,
             self.value_heads,
+            recurrent_dtype=self.state_dtype,
         )
 
     def tensors(self) -> tuple[Tensor, ...]:

@@ -76,6 +76,7 @@ def gated_delta_net(reading: Reading, layer: int) -> tuple[Mixer, ...]:
             fields.positive("linear_value_head_dim"),
             fields.positive("conv_kernel"),
             split=not reading.model_type.startswith("qwen3_next"),
+            state_dtype=fields.text("mamba_ssm_dtype"),
         ),
     )
 
