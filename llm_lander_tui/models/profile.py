@@ -1,0 +1,48 @@
+"""The facts that a model comes in with, as fetched: cached as they are, made into a `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llm_lander_tui.models.config import parse_config
+from llm_lander_tui.models.model import Checkpoint, Model
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A model's config.json (or the same derived from GGUF metadata) and its stored weights.
+
+    `quantization` is the checkpoint's own quantization_config, wherever it was stated.
+    """
+
+    name: str
+    source: str
+    config: Mapping[str, object]
+    quantization: Mapping[str, object] | None = None
+    checkpoint: Checkpoint | None = None
+    warnings: tuple[str, ...] = ()
+
+    def model(self, age_seconds: float | None = None, *more_warnings: str) -> Model:
+        """The model, its architecture parsed. Raises `RefusedModel`."""
+        return Model(
+            self.name,
+            self.source,
+            parse_config(self.config, self.name),
+            self.checkpoint,
+            self.quantization,
+            age_seconds,
+            (*self.warnings, *more_warnings),
+        )
+
+
+def quantization_of(config: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The quantization_config of a config.json, at the top or in its text model."""
+    places = [config, *(config.get(key) for key in ("text_config", "llm_config"))]
+    for place in places:
+        if isinstance(place, Mapping):
+            for key in ("quantization_config", "compression_config", "quantization"):
+                found = place.get(key)
+                if isinstance(found, Mapping) and found:
+                    return found
+    return None
