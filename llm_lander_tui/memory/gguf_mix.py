@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from llm_lander_tui.formats import GGML_TYPE_BY_NAME
-from llm_lander_tui.memory.gguf_tensors import gguf_name, gguf_tensors
+from llm_lander_tui.memory.gguf_tensors import GgufTensor, gguf_tensors
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
@@ -35,17 +36,20 @@ FILE_TYPES = MappingProxyType(
 )  # fmt: skip
 """File types with their default tensor type and bits per weight on Llama-3.1-8B (dry runs)."""
 
+_STORAGES = {name: BlockStorage(block) for name, block in GGML_TYPE_BY_NAME.items()}
+
+_SEVENTY_B = frozenset(("qwen2", "olmo", "nemotron-nas", "deci"))
+_LLAMA = frozenset(("llama", "mistral"))
+"""Model types that llama.cpp loads as its "llama" architecture, where 80 layers are the 70B."""
+
+_KV_HEADS_BY_LAYER = frozenset(
+    ("jamba", "nemotron_h", "granitemoehybrid", "lfm2", "lfm2_moe", "kimi_linear", "plamo2")
+)
+"""Hybrids whose files state KV heads layer by layer, none for a layer without attention."""
+
 _LOW = frozenset(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"))
 _E = 8
 """The expert count that llama-quantize treats as Mixtral."""
-
-_ALWAYS_F32 = frozenset((
-    "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd", "token_types", "ssm_conv1d",
-    "ssm_conv1d_q", "ssm_conv1d_k", "ssm_conv1d_v", "shortconv.conv", "altup_correct_coef",
-    "altup_predict_coef", "indexer.proj", "time_mix_first", "time_mix_w1", "time_mix_w2",
-    "time_mix_decay_w1", "time_mix_decay_w2", "time_mix_lerp_fused",
-))  # fmt: skip
-"""Matrices that the converter writes as F32 whatever the file type (convert_hf_to_gguf)."""
 
 _NEVER_QUANTISED = (
     "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
@@ -100,19 +104,21 @@ class _Mix:
     value: int = 0
     down: int = 0
 
-    def chosen(self, name: str, layer: int, tensor: Tensor) -> str:
+    def chosen(self, entry: GgufTensor) -> str:
         """The ggml type of a tensor that may be quantised."""
         default = FILE_TYPES[self.file_type][0]
         if GGML_TYPE_BY_NAME[default].size == 1:
             return default
-        wanted = self._wanted(default, name, layer, tensor)
-        if tensor.columns % GGML_TYPE_BY_NAME[wanted].size:
+        columns = entry.tensor.columns
+        wanted = self._wanted(default, entry)
+        if columns % GGML_TYPE_BY_NAME[wanted].size:
             wanted = _FALLBACK.get(wanted, wanted)
-            if tensor.columns % GGML_TYPE_BY_NAME[wanted].size:
+            if columns % GGML_TYPE_BY_NAME[wanted].size:
                 return "F16"
         return wanted
 
-    def _wanted(self, default: str, name: str, layer: int, tensor: Tensor) -> str:
+    def _wanted(self, default: str, entry: GgufTensor) -> str:
+        name, tensor = entry.name, entry.tensor
         table = name in ("token_embd.weight", "per_layer_token_embd.weight")
         if name == "output.weight" or (table and self.facts.tied):
             return self._output(default, tensor)
@@ -122,7 +128,7 @@ class _Mix:
             return _TABLE.get(self.file_type, default)
         for parts, rule in _RULES:
             if any(part in name for part in parts):
-                return rule(self, default, layer)
+                return rule(self, default, entry.layer or 0)
         return default
 
     def _output(self, default: str, tensor: Tensor) -> str:
@@ -243,47 +249,44 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[_Mix, str, int], str]], ...] = (
 )
 
 
-def _facts(architecture: Architecture) -> GgufFacts:
-    mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
-    grouped = next((m for m in mixers if isinstance(m, GroupedAttention)), None)
-    latent = next((m for m in mixers if isinstance(m, LatentAttention)), None)
-    gqa = latent.heads if latent else grouped.heads // grouped.kv_heads if grouped else 0
-    experts = max(
-        (m.mlp.experts for m in architecture.layers if isinstance(m.mlp, ExpertsMlp)), default=0
-    )
-    names = [gguf_name(layer, tensor) for layer, tensor in gguf_tensors(architecture)]
+@lru_cache(maxsize=64)
+def gguf_facts(architecture: Architecture) -> GgufFacts:
+    """What llama-quantize knows of the model when it mixes types."""
+    names = [entry.name for entry in gguf_tensors(architecture)]
     count = len(architecture.layers)
+    gqa = _query_heads_per_kv_head(architecture)
+    kind = architecture.model_type
+    mlps = [layer.mlp for layer in architecture.layers]
     return GgufFacts(
         layers=count,
         gqa=gqa,
-        experts=experts,
-        falcon=architecture.model_type == "falcon",
-        seventy_b=count == 80
-        and (
-            (architecture.model_type == "llama" and gqa > 1)
-            or architecture.model_type in ("qwen2", "olmo", "nemotron-nas")
-        ),
+        experts=max((mlp.experts for mlp in mlps if isinstance(mlp, ExpertsMlp)), default=0),
+        falcon=kind == "falcon",
+        seventy_b=count == 80 and (kind in _SEVENTY_B or (kind in _LLAMA and gqa > 1)),
         tied="output.weight" not in names,
         values=sum(any(part in name for part in _RULES[0][0]) for name in names),
     )
 
 
-def may_quantise(name: str, tensor: Tensor) -> bool:
+def _query_heads_per_kv_head(architecture: Architecture) -> int:
+    """Query heads per KV head of the first layer, as the file's metadata state them."""
+    first, *others = [layer.mixers for layer in architecture.layers] or [()]
+    searched = [first] if architecture.model_type in _KV_HEADS_BY_LAYER else [first, *others]
+    for mixer in (mixer for mixers in searched for mixer in mixers):
+        if isinstance(mixer, LatentAttention):
+            return mixer.heads
+        if isinstance(mixer, GroupedAttention):
+            return mixer.heads // mixer.kv_heads
+    return 0
+
+
+def may_quantise(entry: GgufTensor) -> bool:
     """Whether llama-quantize touches the tensor: a weight matrix that is on no list."""
     return (
-        tensor.rows * tensor.copies > 1
-        and name.endswith("weight")
-        and not any(part in name for part in _NEVER_QUANTISED)
+        entry.matrix
+        and entry.name.endswith("weight")
+        and not any(part in entry.name for part in _NEVER_QUANTISED)
     )
-
-
-def converted_type(name: str, tensor: Tensor) -> str:
-    """The type that the converter gives a tensor in a 16-bit file: F32 for norms and vectors."""
-    if tensor.rows * tensor.copies == 1 or tensor.name in _ALWAYS_F32:
-        return "F32"
-    if name.endswith("_norm.weight") or not name.endswith(".weight"):
-        return "F32"
-    return "BF16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +298,9 @@ class GgufRecipe:
 
     @property
     def name(self) -> str:
-        plain = self.file_type in ("F32", "F16", "BF16")
-        return f"GGUF-{self.file_type}" if plain else self.file_type
+        if self.file_type in ("F32", "F16", "BF16"):
+            return f"GGUF-{self.file_type}"
+        return self.file_type if self.imatrix else f"{self.file_type}-static"
 
     @property
     def family(self) -> str:
@@ -308,14 +312,11 @@ class GgufRecipe:
 
     def storages(self, architecture: Architecture) -> Weights:
         """Every ggml tensor with its type (memory_models A.5)."""
-        mix = _Mix(self.file_type, self.imatrix, _facts(architecture))
-        stores = {name: BlockStorage(block) for name, block in GGML_TYPE_BY_NAME.items()}
+        mix = _Mix(self.file_type, self.imatrix, gguf_facts(architecture))
+        kept = "F32" if self.file_type == "F32" else "F16"
         found = []
-        for layer, tensor in gguf_tensors(architecture):
-            name = gguf_name(layer, tensor)
-            if may_quantise(name, tensor):
-                kind = mix.chosen(name, -1 if layer is None else layer, tensor)
-            else:
-                kind = converted_type(name, tensor)
-            found.append(WeightTensor(layer, tensor, stores[kind]))
+        for entry in gguf_tensors(architecture):
+            fixed = "F32" if entry.always_f32 else kept
+            kind = mix.chosen(entry) if may_quantise(entry) else fixed
+            found.append(WeightTensor(entry.layer, entry.tensor, _STORAGES[kind]))
         return Weights(tuple(found))

@@ -1,0 +1,92 @@
+"""PyTorch's CUDA caching allocator: what it takes from the driver for tensors of given sizes.
+
+Rules of c10/cuda/CUDACachingAllocator.cpp at its default settings: sizes are rounded to 512 bytes;
+up to 1 MiB come from segments of 2 MiB, up to 10 MiB from segments of 20 MiB, larger ones get a
+segment rounded to 2 MiB; the smallest free block that is large enough is taken, and split when what
+remains is usable (512 bytes in the small pool, more than 1 MiB in the large one). A block that is
+not split counts as allocated in full.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.weights import Weights
+from llm_lander_tui.units import KIB, MIB, round_up
+
+ROUNDING = 512
+SMALL = MIB
+SMALL_SEGMENT = 2 * MIB
+MEDIUM = 10 * MIB
+MEDIUM_SEGMENT = 20 * MIB
+LARGE_ROUNDING = 2 * MIB
+
+CUBLAS_WORKSPACE = 8320 * KIB
+"""cuBLAS workspace of a handle, from the caching allocator (":4096:2:16:8" in
+aten/src/ATen/cuda/CublasHandlePool.cpp)."""
+CUBLAS_WORKSPACE_HOPPER = 32 * MIB
+"""The same on compute capability 9.0 and newer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Bytes as PyTorch counts them: `allocated` to tensors, `reserved` from the driver."""
+
+    allocated: int
+    reserved: int
+
+
+def held(sizes: Iterable[int]) -> Held:
+    """What tensors of `sizes` bytes, allocated in this order and kept, take."""
+    free_small: list[int] = []
+    free_large: list[int] = []
+    allocated = reserved = 0
+    for size in sizes:
+        if size <= 0:
+            continue
+        wanted = round_up(size, ROUNDING)
+        small = wanted <= SMALL
+        free = free_small if small else free_large
+        at = bisect_left(free, wanted)
+        if at < len(free):
+            block = free.pop(at)
+        else:
+            block = _segment(wanted)
+            reserved += block
+        rest = block - wanted
+        if rest >= ROUNDING if small else rest > SMALL:
+            insort(free, rest)
+            block = wanted
+        allocated += block
+    return Held(allocated, reserved)
+
+
+def _segment(wanted: int) -> int:
+    if wanted <= SMALL:
+        return SMALL_SEGMENT
+    return MEDIUM_SEGMENT if wanted < MEDIUM else round_up(wanted, LARGE_ROUNDING)
+
+
+@lru_cache(maxsize=1024)
+def weights_held(weights: Weights, layers: range, *, outer: bool) -> Held:
+    """What the weights of `layers`, and with `outer` all others, take when loaded one by one.
+
+    An expert stack is one tensor.
+    """
+    return held(
+        t.bytes
+        for t in weights.tensors
+        if (outer if t.layer is None else t.layer in layers) and t.bytes
+    )
+
+
+def cublas_workspace(gpu: Gpu) -> int:
+    """Bytes of the workspace that the first matrix product allocates."""
+    spec = gpu.spec
+    capability = gpu.compute_capability or (spec.compute_capability if spec else None)
+    hopper = capability is not None and capability >= (9, 0)
+    return CUBLAS_WORKSPACE_HOPPER if hopper else CUBLAS_WORKSPACE
