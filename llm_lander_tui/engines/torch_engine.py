@@ -1,0 +1,80 @@
+"""What engines that run a model as PyTorch modules share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.torch_footprint import TorchFootprint
+from llm_lander_tui.engines.torch_rules import TorchRules
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner.scenario import Scenario
+
+
+class TorchEngine(ABC):
+    """An engine on PyTorch modules (`engines.base.Engine`); subclasses give rules and command."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    kv_formats: ClassVar[tuple[str, ...]] = ("bf16", "f16", "f32")
+    tensor_parallel: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = ()
+    default_options: ClassVar[object] = None
+    families: ClassVar[frozenset[str]]
+    """Weight families that it loads (`Recipe.family`)."""
+    splits: ClassVar[bool] = True
+    """Whether it divides layers over several GPUs."""
+
+    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+        return recipe.family in self.families
+
+    @abstractmethod
+    def rules(self, scenario: Scenario) -> TorchRules:
+        """How the engine spends memory on this scenario."""
+
+    def footprint(self, scenario: Scenario) -> TorchFootprint:
+        return TorchFootprint(scenario, self.rules(scenario), self._problems(scenario))
+
+    @abstractmethod
+    def command(self, scenario: Scenario, context: int) -> str: ...
+
+    def _problems(self, scenario: Scenario) -> tuple[str, ...]:
+        found = []
+        if not self.runs(scenario.weights, scenario.model):
+            formats = ", ".join(sorted(self.families))
+            found.append(
+                f"{self.title} does not load {scenario.weights.name} weights; it loads {formats}."
+            )
+        if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+            found.append(
+                f"{self.title} places whole layers on each GPU and takes no parallel degrees; "
+                "legal tensor and pipeline parallel degree: 1."
+            )
+        if len(scenario.gpus) > 1 and not self.splits:
+            found.append(f"{self.title} runs on one GPU; legal number of GPUs: 1.")
+        return tuple(found)
+
+
+def largest_linear(scenario: Scenario) -> tuple[int, int, int]:
+    """(elements, rows, columns) of the largest matrix of a decoder layer."""
+    best = (0, 0, 0)
+    for layer, _ in scenario.model.architecture.layer_groups:
+        for tensor in layer.tensors():
+            if tensor.linear:
+                best = max(best, (tensor.rows * tensor.columns, tensor.rows, tensor.columns))
+    return best
+
+
+def widest_features(scenario: Scenario) -> int:
+    """The most input or output features of a linear layer of the decoder."""
+    return max(
+        (
+            max(tensor.rows, tensor.columns)
+            for layer, _ in scenario.model.architecture.layer_groups
+            for tensor in layer.tensors()
+            if tensor.linear
+        ),
+        default=0,
+    )
