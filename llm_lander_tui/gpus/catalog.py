@@ -33,7 +33,7 @@ _WORD = re.compile(r"\d+|[a-z]+")
 _SILENT = frozenset({"nvidia", "geforce", "tesla", "rtx", "gtx"})
 """Words that name no card by themselves."""
 _PREFIXED_COUNT = re.compile(r"(\d+)\s*[x×*]\s*(.+)", re.IGNORECASE)
-_SUFFIXED_COUNT = re.compile(r"(.+?)\s*[x×*]\s*(\d+)", re.IGNORECASE)
+_SUFFIXED_COUNT = re.compile(r"(.+?)(?:\s+x|(?<=\d)x|\s*[×*])\s*(\d+)", re.IGNORECASE)
 
 Words = tuple[str, ...]
 
