@@ -18,9 +18,9 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line. Exit status: 0 fits, 1 does not fit, 2 wrong use, 3 a source failed."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, command = _split(list(sys.argv[1:] if argv is None else argv))
     try:
-        args = _parser().parse_args(arguments)
+        args = _parser().parse_args(arguments, argparse.Namespace(command=command))
         status = cast("Callable[[argparse.Namespace], int]", args.run)(args)
         sys.stdout.flush()
     except UsageError as error:
@@ -34,6 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FITS
     return status
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The program's own arguments, and the start command that follows `--`."""
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _complain(error: LanderError, status: int) -> int:
@@ -56,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit",
         help="print whether a model fits, and its largest context, per weight format",
         description="Print, per weight format, the largest context and the memory it takes.",
+        epilog="A server's own start command may follow: llm-lander fit -- vllm serve MODEL …",
     )
     fit.add_argument("model", metavar="MODEL", nargs="?", help=_MODEL_HELP)
     _gpu_arguments(fit)
@@ -141,11 +150,15 @@ def _screen(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     from llm_lander_tui import api
 
-    if args.model is None:
+    model, question = args.model, _question(args)
+    if args.command:
+        from llm_lander_tui.planner.launched import parse_command
+
+        launched = parse_command(args.command)
+        model, question = model or launched.model, launched.question
+    if model is None:
         raise UsageError("No model", "fit needs a model.", "`llm-lander models` lists some.")
-    report = api.fit(
-        args.model, _question(args), gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib
-    )
+    report = api.fit(model, question, gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib)
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
     else:

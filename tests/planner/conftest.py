@@ -105,7 +105,7 @@ def card(free: int, total: int = 24 * GIB, index: int = 0) -> Gpu:
     return Gpu(index, "card", total, total - free, free)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scenario(engine, model) -> Scenario:
     from llm_lander_tui.memory import recipes
 

@@ -35,8 +35,8 @@ def test_plan_by_hand(scenario):
 def test_inverse_by_hand(scenario):
     limits = evaluate(scenario).limits
     left = 24 * GIB - 500 * MIB - WEIGHTS - 100 * MIB
-    assert limits.memory_context == left // PER_TOKEN == 69_276
-    assert limits.max_context == 69_276
+    assert limits.memory_context == left // PER_TOKEN == 69_275
+    assert limits.max_context == 69_275
     assert limits.binding is Binding.MEMORY
     # The scratch is rough ±50 %: 50 MiB more or less is 400 tokens.
     assert limits.safe_context == (left - 50 * MIB) // PER_TOKEN
