@@ -8,10 +8,9 @@ from pathlib import Path
 
 from llm_lander_tui.errors import RefusedModel, SourceError
 from llm_lander_tui.models import safetensors
-from llm_lander_tui.models.hub import modelopt_quantization
 from llm_lander_tui.models.hub_errors import adapter_only
 from llm_lander_tui.models.model import Checkpoint, Model
-from llm_lander_tui.models.profile import Profile, quantization_of
+from llm_lander_tui.models.profile import Profile, modelopt_quantization, quantization_of
 
 _LARGEST_JSON = 64 * 1024**2
 

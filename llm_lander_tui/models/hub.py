@@ -15,8 +15,9 @@ from llm_lander_tui.models.hub_client import MIB, HubClient, parse_json, resolve
 from llm_lander_tui.models.hub_gguf import hub_gguf_profile
 from llm_lander_tui.models.hub_ref import HubRef, parse_ref
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
-from llm_lander_tui.models.profile import Profile, quantization_of
+from llm_lander_tui.models.profile import Profile, modelopt_quantization, quantization_of
 
+_THE_HUB = "https://huggingface.co"
 _CONNECTIONS = 4
 _HEADER_GUESS = 100_000
 """First bytes of a safetensors file that hold the header of most single files."""
@@ -66,6 +67,11 @@ class HubSource:
         ticket = self.ticket()
         return run(partial(self._profile, ref, ticket), ticket)
 
+    def key(self, ref: HubRef) -> str:
+        """What a profile of `ref` is cached under: its name, and the server if not the Hub's own."""
+        endpoint = self._client.endpoint
+        return str(ref) if endpoint == _THE_HUB else f"{endpoint}/{ref}"
+
     def gguf_choices(self, name: str) -> tuple[GgufChoice, ...]:
         """The GGUF models of a repository, smallest first. Raises `SourceError`."""
         ref, ticket = parse_ref(name), self.ticket()
@@ -89,7 +95,14 @@ class HubSource:
         if repo.id.lower() != ref.repo.lower():
             warnings = (f"The Hub knows {ref.repo} as {repo.id} now.",)
         if wants_gguf or _holds_only_gguf(repo.sizes):
-            return hub_gguf_profile(self._client, ref, repo.sizes, ticket, self._progress, warnings)
+            return hub_gguf_profile(
+                self._client,
+                ref,
+                repo.sizes,
+                ticket=ticket,
+                progress=self._progress,
+                warnings=warnings,
+            )
         if isinstance(config, LanderError):
             raise config
         if config is None:
@@ -240,16 +253,6 @@ class HubSource:
         if len(raw) < length:
             raw += part(safetensors.PREFIX + len(raw), safetensors.PREFIX + length)
         return safetensors.parse_header(raw, shard)
-
-
-def modelopt_quantization(found: object) -> Mapping[str, object] | None:
-    """The quantization_config that an hf_quant_config.json amounts to."""
-    if not isinstance(found, Mapping):
-        return None
-    stated = found.get("quantization")
-    if not isinstance(stated, Mapping) or not stated.get("quant_algo"):
-        return None
-    return {"quant_method": "modelopt", **stated}
 
 
 def _sizes(siblings: object) -> dict[str, int]:

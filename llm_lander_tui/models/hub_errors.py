@@ -7,6 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from llm_lander_tui.errors import RefusedModel, SourceError
 
+
+class HubUnreachable(SourceError):
+    """The Hub could not answer now: a cached profile may stand in for it."""
+
+
 _MANUAL = "or enter the model by hand"
 
 
@@ -69,19 +74,19 @@ def forbidden(repo: str, says: str) -> SourceError:
     )
 
 
-def rate_limited(seconds: int | None) -> SourceError:
+def rate_limited(seconds: int | None) -> HubUnreachable:
     """429; `seconds` until it may be tried again, where the Hub says so."""
     when = f"in {seconds} s" if seconds is not None else "in a few minutes"
-    return SourceError(
+    return HubUnreachable(
         "Too many requests",
         "The Hub has had too many requests from this address.",
         f"Retry {when}; signing in with `hf auth login` raises the limit.",
     )
 
 
-def server_error(status: int) -> SourceError:
+def server_error(status: int) -> HubUnreachable:
     """5xx: the fault is on the other side."""
-    return SourceError(
+    return HubUnreachable(
         "The Hub has a problem",
         f"The Hub answered with an error of its own (HTTP {status}).",
         f"Retry in a while, choose a preset, {_MANUAL}.",
@@ -97,27 +102,27 @@ def odd_status(status: int, says: str) -> SourceError:
     )
 
 
-def timed_out(endpoint: str, seconds: float) -> SourceError:
+def timed_out(endpoint: str, seconds: float) -> HubUnreachable:
     """No answer within the deadline."""
-    return SourceError(
+    return HubUnreachable(
         "The Hub does not answer",
         f"{endpoint} did not finish its answer within {seconds:.0f} s.",
         f"Retry, check the connection or HF_ENDPOINT, choose a preset, {_MANUAL}.",
     )
 
 
-def offline() -> SourceError:
+def offline() -> HubUnreachable:
     """HF_HUB_OFFLINE forbids the network."""
-    return SourceError(
+    return HubUnreachable(
         "Offline",
         "HF_HUB_OFFLINE is set, so the Hub is not asked.",
         f"Unset it, choose a preset or a cached model, {_MANUAL}.",
     )
 
 
-def cut_off(what: str) -> SourceError:
+def cut_off(what: str) -> HubUnreachable:
     """The connection ended inside an answer."""
-    return SourceError(
+    return HubUnreachable(
         "Answer cut off",
         f"The connection ended before {what} had arrived.",
         "Retry; if it happens again, a proxy or firewall on the way may be the cause.",
@@ -183,19 +188,19 @@ def unreachable(error: BaseException, endpoint: str, seconds: float) -> SourceEr
     if "OfflineModeIsEnabled" in kinds:
         return offline()
     if "ProxyError" in kinds or "proxy" in text.lower() or "socksio" in text:
-        return SourceError(
+        return HubUnreachable(
             "Proxy problem",
             f"The proxy on the way to {host} does not work ({_first(chain)}).",
             "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, then retry.",
         )
     if "SSLError" in kinds or "CERTIFICATE_VERIFY_FAILED" in text:
-        return SourceError(
+        return HubUnreachable(
             "Certificate not trusted",
             f"The TLS certificate of {host} could not be verified.",
             "Set SSL_CERT_FILE to your company's certificates, and check the machine's clock.",
         )
     if "gaierror" in kinds or "Name or service not known" in text:
-        return SourceError(
+        return HubUnreachable(
             "No network",
             f"The name {host} could not be resolved: no network, or no DNS.",
             f"Check the connection or HF_ENDPOINT, choose a preset, {_MANUAL}.",
@@ -203,7 +208,7 @@ def unreachable(error: BaseException, endpoint: str, seconds: float) -> SourceEr
     if "TimeoutException" in kinds or "TimeoutError" in kinds:
         return timed_out(endpoint, seconds)
     if "ConnectError" in kinds or "ConnectionRefusedError" in kinds:
-        return SourceError(
+        return HubUnreachable(
             "No connection",
             f"No connection to {host} could be made ({_first(chain)}).",
             f"Check the network or HF_ENDPOINT, choose a preset, {_MANUAL}.",

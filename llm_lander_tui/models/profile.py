@@ -46,3 +46,13 @@ def quantization_of(config: Mapping[str, object]) -> Mapping[str, object] | None
                 if isinstance(found, Mapping) and found:
                     return found
     return None
+
+
+def modelopt_quantization(found: object) -> Mapping[str, object] | None:
+    """The quantization_config that an hf_quant_config.json amounts to."""
+    if not isinstance(found, Mapping):
+        return None
+    stated = found.get("quantization")
+    if not isinstance(stated, Mapping) or not stated.get("quant_algo"):
+        return None
+    return {"quant_method": "modelopt", **stated}
