@@ -12,9 +12,11 @@ from llm_lander_tui.errors import UsageError
 @cache
 def engines() -> tuple[Engine, ...]:
     """Every engine, the most used first."""
+    from llm_lander_tui.engines.autogptq import AUTOGPTQ
     from llm_lander_tui.engines.llamacpp import LLAMACPP
+    from llm_lander_tui.engines.transformers import TRANSFORMERS
 
-    return (LLAMACPP,)
+    return (LLAMACPP, TRANSFORMERS, AUTOGPTQ)
 
 
 def get(name: str) -> Engine:

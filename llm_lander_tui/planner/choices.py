@@ -18,14 +18,28 @@ T = TypeVar("T")
 @lru_cache(maxsize=256)
 def weight_formats(model: Model, engine: Engine) -> tuple[Recipe, ...]:
     """The weight formats that the engine runs the model in, the most faithful first."""
-    found = [r for r in recipes.offered(model) if engine.runs(r, model)]
+    found = [r for r in recipes.offered(model) if engine.runs(r, model) and not _notional(r)]
     return tuple(sorted(found, key=lambda r: -r.bits))
+
+
+def _notional(recipe: Recipe) -> bool:
+    """Whether it is a size per parameter to compare with, and no format that weights come in."""
+    return recipe.family == "plain" and recipe.bits < 16
 
 
 @lru_cache(maxsize=64)
 def kv_formats(engine: Engine) -> tuple[KvFormat, ...]:
     """The KV formats of the engine, its default first."""
     return tuple(kv_format(name) for name in engine.kv_formats)
+
+
+def kv_columns(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
+    """The KV formats worth a column: one for each size up to 16 bits, and the current one."""
+    by_bits: dict[float, KvFormat] = {}
+    for kv in (current, *kv_formats(engine)):
+        if kv == current or (kv_bits(kv) <= 16 and kv.k == kv.v):
+            by_bits.setdefault(kv_bits(kv), kv)
+    return tuple(by_bits[bits] for bits in sorted(by_bits, reverse=True))
 
 
 def kv_bits(kv: KvFormat) -> float:

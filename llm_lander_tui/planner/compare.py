@@ -39,8 +39,8 @@ class Row:
 
 
 def table(scenario: Scenario) -> tuple[Row, ...]:
-    """Largest context for every weight format x KV format of the scenario's engine."""
-    kvs = choices.kv_formats(scenario.engine)
+    """Largest context for every weight format x KV format size of the scenario's engine."""
+    kvs = choices.kv_columns(scenario.engine, scenario.kv)
     formats = choices.weight_formats(scenario.model, scenario.engine)
     cells = [
         Cell(weights, kv, max_context(replace(scenario, weights=weights, kv=kv)))

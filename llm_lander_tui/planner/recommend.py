@@ -43,7 +43,7 @@ def recommend(scenario: Scenario, kvs: tuple[KvFormat, ...] | None = None) -> Re
     wanted = min(wanted, limit.trained) if limit is not None else wanted
     best: tuple[float, Recipe, KvFormat, int] | None = None
     for weights in choices.weight_formats(scenario.model, scenario.engine):
-        for kv in kvs or choices.kv_formats(scenario.engine):
+        for kv in kvs or choices.kv_columns(scenario.engine, scenario.kv):
             floor = _weights_cost(weights) + _kv_cost(kv)
             if best is not None and floor >= best[0]:
                 continue

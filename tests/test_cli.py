@@ -1,0 +1,175 @@
+"""The command line's contract: fields, figures, exit statuses, and clean ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from llm_lander_tui.cli import main
+
+PROGRAM = [sys.executable, "-m", "llm_lander_tui"]
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def fit(capsys, *arguments: str) -> tuple[int, dict]:
+    status, out, _ = run(capsys, "fit", *arguments, "--json")
+    return status, json.loads(out)
+
+
+def test_fit_json_is_the_documented_contract(capsys):
+    status, report = fit(capsys, "Qwen/Qwen3-8B", "--gpu", "RTX 4090")
+    assert status == 0
+    # 151,936·4,096·2 embedding and head + 36 layers of 192,946,432 + 4,096 final norm
+    assert report["model"]["parameters"] == 8_190_735_360
+    # 2 · 36 layers · 8 KV heads · 128 · 2 bytes
+    assert report["model"]["kv_bytes_per_token"] == 147_456
+    assert set(report) >= {
+        "model", "engine", "weights", "kv", "gpus", "plan", "results", "recommended", "warnings",
+    }  # fmt: skip
+    assert set(report["model"]) >= {
+        "name", "source", "parameters", "active_parameters", "kv_bytes_per_token",
+        "state_bytes_per_sequence", "context_limit",
+    }  # fmt: skip
+    assert set(report["gpus"][0]) == {
+        "gpu_index", "gpu_name", "total_vram_mb", "used_vram_mb", "free_vram_mb",
+    }  # fmt: skip
+    plan = report["plan"]
+    assert set(plan) >= {
+        "context", "concurrency", "fits", "total_bytes", "free_bytes", "short_bytes",
+        "max_context_length", "binding", "allocations",
+    }  # fmt: skip
+    on_gpu = [a for a in plan["allocations"] if a["gpu"] >= 0]
+    assert sum(a["bytes"] for a in on_gpu) == plan["total_bytes"]
+    assert all(a["known"] in {"exact", "calibrated", "rough"} and a["why"] for a in on_gpu)
+    assert {"FP16", "INT8", "INT4"} <= set(report["results"])
+    for result in report["results"].values():
+        assert set(result) == {
+            "max_context_length", "model_weight_mb", "kv_cache_mb", "total_memory_mb",
+            "fits_in_vram",
+        }  # fmt: skip
+    # plain formats store every parameter in 2, 1 and 1/2 bytes: 15,622.6, 7,811.3, 3,905.6 MiB
+    sizes = [report["results"][name]["model_weight_mb"] for name in ("FP16", "INT8", "INT4")]
+    assert sizes == [15623, 7811, 3906]
+    assert report["recommended"]["reason"]
+
+
+def test_fit_prints_the_blocks_of_each_format(capsys):
+    status, out, _ = run(capsys, "fit", "Qwen/Qwen3-8B", "--free-mib", "24000", "--context", "4096")
+    assert status == 0
+    lines = out.splitlines()
+    start = lines.index("=== Qwen/Qwen3-8B (quant=FP16) (params=8.19B) ===")
+    assert lines[start + 1] == "free_vram_mb: 24000"
+    keys = [line.partition(":")[0] for line in lines[start + 2 : start + 7]]
+    assert keys == [
+        "max_context_length", "model_weight_mb", "kv_cache_mb", "total_memory_mb", "fits_in_vram",
+    ]  # fmt: skip
+
+
+def test_what_does_not_fit_exits_with_1_and_says_what_is_missing(capsys):
+    status, report = fit(capsys, "Qwen/Qwen3-8B", "--free-mib", "2000", "--weights", "Q8_0")
+    assert status == 1
+    assert report["plan"]["short_bytes"] > 0
+    assert report["plan"]["max_context_length"] == 0
+    assert not report["results"]["FP16"]["fits_in_vram"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "Voodoo 2"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--engine", "warp"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--weights", "Q9_X"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--kv", "q9"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--context", "0"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--concurrency", "0"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "RTX 4090", "--gpus", "0"],
+        ["fit", "Qwen/Qwen3-8B", "--free-mib", "-1"],
+        ["fit", "Qwen/Qwen3-8B", "--free-mib", "8000", "--margin-mib", "-1"],
+        ["fit", "Qwen/Qwen3-8B", "--gpu", "2x RTX 4090", "--tp", "3"],
+        ["fit", "--", "nginx"],
+    ],
+)
+def test_wrong_use_exits_with_2_and_one_sentence(capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("llm-lander: ")
+    assert "Traceback" not in err
+
+
+def test_unknown_option_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["fit", "Qwen/Qwen3-8B", "--warp"])
+    assert left.value.code == 2
+    assert "--warp" in capsys.readouterr().err
+
+
+def test_a_start_command_is_a_question(capsys):
+    status, report = fit_command(
+        capsys, "llama-server -m Qwen/Qwen3-8B -c 8192 -ctk q8_0 -ctv q8_0"
+    )
+    assert status == 0
+    assert (report["engine"], report["kv"]) == ("llama.cpp", "q8_0")
+    assert report["plan"]["context"] == 8192
+
+
+def fit_command(capsys, command: str) -> tuple[int, dict]:
+    status, out, _ = run(capsys, "fit", "--gpu", "RTX 4090", "--json", "--", *command.split())
+    return status, json.loads(out)
+
+
+def test_several_cards(capsys):
+    _, report = fit(capsys, "Qwen/Qwen3-32B", "--gpu", "RTX 4090, H100 PCIe", "--context", "8192")
+    assert [gpu["gpu_index"] for gpu in report["gpus"]] == [0, 1]
+    assert {a["gpu"] for a in report["plan"]["allocations"]} >= {0, 1}
+
+
+def test_model_is_one_object_a_line(capsys):
+    status, out, _ = run(capsys, "model", "Qwen/Qwen3-8B", "google/gemma-3-27b-it", "--json")
+    assert status == 0
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert first["parameters"] == 8_190_735_360
+    assert sum(first["parts"].values()) == first["parameters"]
+    assert first["formats"]["Q4_K_M"] > 0
+    assert second["layers"]["attention"] == {"sliding": 52, "full": 10}
+
+
+def test_models_filters_by_every_word(capsys):
+    status, out, _ = run(capsys, "models", "qwen3", "8b")
+    assert status == 0
+    assert "Qwen/Qwen3-8B" in out.splitlines()
+    assert all("qwen3" in line.lower() and "8b" in line.lower() for line in out.splitlines())
+
+
+def test_version():
+    found = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("llm-lander ")
+
+
+def test_without_a_terminal_the_screen_is_refused():
+    found = subprocess.run(
+        PROGRAM, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    assert found.returncode == 2
+    assert "terminal" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_closed_pipe_ends_quietly():
+    with subprocess.Popen(
+        [*PROGRAM, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err == b""
