@@ -15,8 +15,9 @@ def engines() -> tuple[Engine, ...]:
     from llm_lander_tui.engines.autogptq import AUTOGPTQ
     from llm_lander_tui.engines.llamacpp import LLAMACPP
     from llm_lander_tui.engines.transformers import TRANSFORMERS
+    from llm_lander_tui.engines.vllm import VLLM
 
-    return (LLAMACPP, TRANSFORMERS, AUTOGPTQ)
+    return (LLAMACPP, VLLM, TRANSFORMERS, AUTOGPTQ)
 
 
 def get(name: str) -> Engine:

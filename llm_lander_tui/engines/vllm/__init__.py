@@ -1,0 +1,46 @@
+"""vLLM: a paged KV cache in a fixed share of each card."""
+
+from __future__ import annotations
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.vllm.command import serve_command
+from llm_lander_tui.engines.vllm.footprint import VllmFootprint
+from llm_lander_tui.engines.vllm.options import OPTIONS, VllmOptions
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner.scenario import Scenario
+
+FAMILIES = frozenset(("gptq", "awq", "fp8", "int8", "bnb", "mxfp4", "nvfp4", "compressed-tensors"))
+PLAIN = frozenset(("BF16", "FP16", "FP32"))
+"""Number formats that vLLM computes weights in; others need a method that says how."""
+
+
+class Vllm:
+    """vLLM's `vllm serve`; see `engines.base.Engine`."""
+
+    id = "vllm"
+    title = "vLLM"
+    kv_formats = ("bf16", "f16", "fp8", "fp8_e5m2")
+    tensor_parallel = True
+    options: tuple[Option, ...] = OPTIONS
+    default_options = VllmOptions()
+
+    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+        return recipe.family in FAMILIES or recipe.name in PLAIN
+
+    def footprint(self, scenario: Scenario) -> VllmFootprint:
+        return VllmFootprint(scenario, options_of(scenario))
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        return serve_command(scenario, context, options_of(scenario))
+
+
+def options_of(scenario: Scenario) -> VllmOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, VllmOptions) else VllmOptions()
+
+
+VLLM = Vllm()
+
+__all__ = ["VLLM", "Vllm", "VllmFootprint", "VllmOptions"]

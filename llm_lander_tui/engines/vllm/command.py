@@ -1,0 +1,79 @@
+"""The start command of `vllm serve`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from llm_lander_tui.engines.vllm.footprint import VllmFootprint
+from llm_lander_tui.engines.vllm.lora import max_lora_rank
+from llm_lander_tui.engines.vllm.options import VllmOptions
+from llm_lander_tui.planner.scenario import Scenario
+
+_ON_THE_FLY = {"FP8": "fp8", "FP8-dynamic": "fp8", "NF4": "bitsandbytes", "NF4-DQ": "bitsandbytes"}
+"""Formats that vLLM makes of a 16-bit checkpoint while it loads."""
+
+
+def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str:
+    """`vllm serve` for `context` tokens a sequence, every option that the plan counts on stated."""
+    footprint = VllmFootprint(scenario, options)
+    batch = footprint.batch(context, scenario.concurrency)
+    words = ["vllm", "serve", scenario.model.name]
+    quantization = _ON_THE_FLY.get(scenario.weights.name)
+    if quantization and not scenario.model.quantization:
+        words += ["--quantization", quantization]
+    words += ["--max-model-len", str(context)]
+    words += ["--gpu-memory-utilization", f"{footprint.utilization:g}"]
+    words += ["--max-num-seqs", str(batch.sequences)]
+    words += ["--max-num-batched-tokens", str(batch.tokens)]
+    if scenario.kv.k.bits < 16:
+        words += ["--kv-cache-dtype", scenario.kv.k.name]
+    if scenario.tensor_parallel > 1:
+        words += ["--tensor-parallel-size", str(scenario.tensor_parallel)]
+    if scenario.pipeline_parallel > 1:
+        words += ["--pipeline-parallel-size", str(scenario.pipeline_parallel)]
+    if options.enable_expert_parallel:
+        words.append("--enable-expert-parallel")
+    if options.block_size is not None:
+        words += ["--block-size", str(options.block_size)]
+    if options.enforce_eager:
+        words.append("--enforce-eager")
+    if options.async_scheduling is not None:
+        words.append("--async-scheduling" if options.async_scheduling else "--no-async-scheduling")
+    if options.prefix_caching is not None:
+        words.append(
+            "--enable-prefix-caching" if options.prefix_caching else "--no-enable-prefix-caching"
+        )
+    if options.cpu_offload_gb:
+        words += ["--cpu-offload-gb", f"{options.cpu_offload_gb:g}"]
+    words += _lora_words(scenario) + _draft_words(scenario, options)
+    devices = _visible_devices(scenario)
+    return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def _lora_words(scenario: Scenario) -> list[str]:
+    if scenario.lora is None:
+        return []
+    rank = max_lora_rank(scenario.lora.rank)
+    words = ["--enable-lora", "--max-loras", str(scenario.lora.adapters)]
+    return [*words, "--max-lora-rank", str(rank)]
+
+
+def _draft_words(scenario: Scenario, options: VllmOptions) -> list[str]:
+    tokens = options.speculative_tokens
+    if scenario.draft is not None:
+        config = {"model": scenario.draft.name, "num_speculative_tokens": tokens or 1}
+    elif tokens and scenario.model.architecture.mtp:
+        config = {"method": "mtp", "num_speculative_tokens": tokens}
+    else:
+        return []
+    return ["--speculative-config", json.dumps(config)]
+
+
+def _visible_devices(scenario: Scenario) -> str:
+    ranks = max(1, scenario.tensor_parallel) * max(1, scenario.pipeline_parallel)
+    gpus = scenario.gpus[:ranks]
+    if not gpus or any(gpu.hypothetical for gpu in gpus):
+        return ""
+    names = [gpu.uuid if gpu.mig and gpu.uuid else str(gpu.index) for gpu in gpus]
+    return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(names)}"

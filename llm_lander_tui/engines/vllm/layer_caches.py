@@ -1,0 +1,134 @@
+"""What each layer of a model caches on one rank of vLLM, as pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llm_lander_tui.engines.vllm.kv_planner import CacheKind, LayerCache
+from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.memory.sharding import kv_heads_per_rank
+from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind, StateKind
+from llm_lander_tui.units import ceil_div
+
+BLOCK_SIZE = 16
+"""Tokens per block where nothing asks for more (config/cache.py)."""
+LATENT_BLOCK_SIZE = 64
+"""What FlashMLA asks for (platforms/cuda.py)."""
+LATENT_HYBRID_ALIGNMENT = 128
+"""Beside states, latent blocks are a multiple of this (platforms/interface.py)."""
+SPARSE_FP8_LATENT_BYTES = 656
+"""Row of a sparse latent cache in FP8: 512 latent bytes, 4 FP32 scales, 64 rope values in BF16."""
+INDEXER_SCALE_BLOCK = 128
+"""Elements of an indexer key that share one FP32 scale."""
+
+_SPANS = {
+    SpanKind.FULL: CacheKind.FULL,
+    SpanKind.SLIDING: CacheKind.SLIDING,
+    SpanKind.CHUNKED: CacheKind.CHUNKED,
+    SpanKind.CROSS: CacheKind.CROSS,
+}
+_STATE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """What the launch says about caches: `block_size` None is vLLM's own choice."""
+
+    kv: KvFormat
+    tensor_parallel: int = 1
+    block_size: int | None = None
+    prefix_caching: bool = False
+    speculative_tokens: int = 0
+
+
+def layer_caches(
+    architecture: Architecture, settings: CacheSettings
+) -> list[tuple[int, LayerCache]]:
+    """(layer, cache) of everything that is cached, in the model's order.
+
+    Where states and attention meet, the attention's block grows until its page holds a state, and
+    the state's page is padded to it (platforms/interface.py, _align_hybrid_block_size).
+    """
+    rows = [
+        (i, mixer.kv_row)
+        for i, layer in enumerate(architecture.layers)
+        for mixer in layer.mixers
+        if mixer.kv_row is not None
+    ]
+    states = [
+        (i, mixer.state)
+        for i, layer in enumerate(architecture.layers)
+        for mixer in layer.mixers
+        if mixer.state is not None
+    ]
+    state_bytes = max((state_page_bytes(s, settings) for _, s in states), default=0)
+    block_size = _block_size([row for _, row in rows], state_bytes, settings)
+    found = [(i, cache) for i, row in rows for cache in _row_caches(row, block_size, settings)]
+    if states:
+        pages = 1 + settings.speculative_tokens + settings.prefix_caching
+        padded = max(
+            (c.page_bytes for _, c in found if c.kind is CacheKind.FULL), default=state_bytes
+        )
+        state = LayerCache(CacheKind.STATE, block_size, max(padded, state_bytes), pages)
+        found += [(i, state) for i, _ in states]
+        found.sort(key=lambda member: member[0])
+    return found
+
+
+def row_bytes(row: KvRow, settings: CacheSettings) -> int:
+    """Bytes of one token of one layer on one rank, without an indexer."""
+    kv = settings.kv
+    if row.latent:
+        if row.indexer_dim and kv.k.bits == 8:
+            return SPARSE_FP8_LATENT_BYTES
+        return kv.k.row_bytes(row.k_dim)
+    heads = kv_heads_per_rank(row.kv_heads, settings.tensor_parallel)
+    return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim))
+
+
+def state_page_bytes(state: RecurrentState, settings: CacheSettings) -> int:
+    """Bytes of one sequence's state of one layer on one rank.
+
+    The convolution keeps one column less than its kernel, and one more per speculative token, in
+    the model's format; the recurrence is in the same format unless the config or the kernels
+    (Kimi's delta attention) ask for FP32. Of Mamba-2's groups, each rank holds at least one.
+    """
+    tp = settings.tensor_parallel
+    model_bytes = 4 if settings.kv.name == "f32" else 2
+    channels = state.conv_channels
+    if state.groups and state.groups % tp:
+        channels += (tp - state.groups) * state.group_channels // state.groups
+    columns = state.conv_kernel - 1
+    if state.kind is not StateKind.MAMBA1:
+        columns += settings.speculative_tokens
+    recurrent = _STATE_BYTES.get(state.recurrent_dtype, model_bytes)
+    if state.kind is StateKind.KIMI_DELTA:
+        recurrent = _STATE_BYTES.get(state.recurrent_dtype, 4)
+    return (
+        columns * ceil_div(channels, tp) * model_bytes
+        + ceil_div(state.recurrent_elements, tp) * recurrent
+    )
+
+
+def _block_size(rows: list[KvRow], state_bytes: int, settings: CacheSettings) -> int:
+    latent = any(row.latent for row in rows)
+    asked = settings.block_size or (LATENT_BLOCK_SIZE if latent else BLOCK_SIZE)
+    token_bytes = max(
+        (row_bytes(row, settings) for row in rows if row.span.kind is SpanKind.FULL), default=0
+    )
+    if not state_bytes or not token_bytes:
+        return asked
+    step = max(asked, LATENT_HYBRID_ALIGNMENT) if latent else asked
+    return step * ceil_div(state_bytes, step * token_bytes)
+
+
+def _row_caches(row: KvRow, block_size: int, settings: CacheSettings) -> list[LayerCache]:
+    kind = _SPANS[row.span.kind]
+    cache = LayerCache(
+        kind, block_size, block_size * row_bytes(row, settings), row.span.size, row.latent
+    )
+    if not row.indexer_dim:
+        return [cache]
+    scales = 4 * ceil_div(row.indexer_dim, INDEXER_SCALE_BLOCK)
+    return [cache, replace(cache, page_bytes=block_size * (row.indexer_dim + scales))]

@@ -1,0 +1,217 @@
+"""vLLM's knobs, and what changed between its versions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.units import GIB
+
+DEFAULT_VERSION = "0.33"
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VllmOptions:
+    """Options of `vllm serve`; None leaves a value to vLLM's own rule.
+
+    `version` is the release whose rules are followed, `v0` the old engine of releases before 0.11.
+    `offline` takes the defaults of the `LLM` class and of `vllm bench` instead of the server's.
+    `speculative_tokens` are the tokens drafted per step, by the scenario's draft model or by the
+    model's own multi-token-prediction layers.
+    """
+
+    gpu_memory_utilization: float | None = None
+    max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
+    enforce_eager: bool = False
+    block_size: int | None = None
+    enable_expert_parallel: bool = False
+    async_scheduling: bool | None = None
+    prefix_caching: bool | None = None
+    speculative_tokens: int = 0
+    cpu_offload_gb: float = 0.0
+    version: str = DEFAULT_VERSION
+    v0: bool = False
+    offline: bool = False
+
+
+OPTIONS = (
+    Option(
+        "gpu_memory_utilization",
+        "--gpu-memory-utilization",
+        "share of the card's memory that vLLM may fill",
+        (None, 0.98, 0.95, 0.92, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5),
+    ),
+    Option(
+        "max_num_batched_tokens",
+        "--max-num-batched-tokens",
+        "tokens computed in one step",
+        (None, 1024, 2048, 4096, 8192, 16384, 32768),
+    ),
+    Option(
+        "max_num_seqs",
+        "--max-num-seqs",
+        "sequences computed in one step",
+        (None, 1, 8, 16, 32, 64, 128, 256, 512, 1024),
+    ),
+    Option("enforce_eager", "--enforce-eager", "no CUDA graphs", (False, True)),
+    Option("block_size", "--block-size", "tokens per KV block", (None, 16, 32, 64, 128)),
+    Option(
+        "enable_expert_parallel",
+        "--enable-expert-parallel",
+        "whole experts on each GPU instead of a slice of each",
+        (False, True),
+    ),
+    Option(
+        "async_scheduling",
+        "--async-scheduling",
+        "the next step is planned while one runs",
+        (None, True, False),
+    ),
+    Option(
+        "prefix_caching",
+        "--enable-prefix-caching",
+        "blocks of equal prompt beginnings are kept and shared",
+        (None, True, False),
+    ),
+    Option(
+        "speculative_tokens",
+        "--speculative-config",
+        "tokens drafted per step",
+        (0, 1, 2, 3, 4, 5, 8),
+    ),
+    Option(
+        "cpu_offload_gb",
+        "--cpu-offload-gb",
+        "GiB of weights per GPU that stay in host memory",
+        (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    ),
+)
+
+
+def parse_version(text: str) -> Version:
+    """(major, minor, patch) of a release: `"0.6.4.post2.dev"`, `"0.8.x"`, `"0.33"`.
+
+    A missing patch is 0; text without two numbers is taken for the default version.
+    """
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    if match is None:
+        return parse_version(DEFAULT_VERSION)
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a release does, where releases differ (memory_models I.4).
+
+    `utilization` is the default of --gpu-memory-utilization; `graphs_in_budget` whether the
+    estimate for CUDA graphs is taken from the KV cache (before: on top of the budget);
+    `null_block` and `hybrid` are those of `PagingRules`; `capacity_by_request` is its
+    `tokens_per_request`; `async_scheduling` and `in_flight_steps` tell how many steps' tokens may
+    be unsettled.
+    """
+
+    version: Version
+    v0: bool
+    utilization: float
+    graphs_in_budget: bool
+    null_block: bool
+    hybrid: bool
+    capacity_by_request: bool
+    async_scheduling: bool
+    in_flight_steps: int
+
+
+V1_SINCE = (0, 8, 0)
+V0_UNTIL = (0, 11, 0)
+HYBRID_SINCE = (0, 10, 0)
+GRAPHS_IN_BUDGET_SINCE = (0, 21, 0)
+CAPACITY_BY_REQUEST_SINCE = (0, 21, 0)
+IN_FLIGHT_SINCE = (0, 21, 0)
+NULL_BLOCK_SINCE = (0, 33, 0)
+UTILIZATION_92_SINCE = (0, 21, 0)
+
+
+def rules_of(options: VllmOptions) -> Rules:
+    """The rules of the options' version."""
+    version = parse_version(options.version)
+    v0 = version < V1_SINCE or (options.v0 and version < V0_UNTIL)
+    overlapping = version >= IN_FLIGHT_SINCE
+    asynchronous = overlapping if options.async_scheduling is None else options.async_scheduling
+    return Rules(
+        version,
+        v0,
+        utilization=0.92 if version >= UTILIZATION_92_SINCE else 0.9,
+        graphs_in_budget=version >= GRAPHS_IN_BUDGET_SINCE,
+        null_block=version >= NULL_BLOCK_SINCE,
+        hybrid=version >= HYBRID_SINCE and not v0,
+        capacity_by_request=version >= CAPACITY_BY_REQUEST_SINCE,
+        async_scheduling=asynchronous,
+        in_flight_steps=2 if asynchronous and overlapping else 1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The largest step: tokens and sequences that are computed at once."""
+
+    tokens: int
+    sequences: int
+
+
+LARGE_CARDS_SINCE = (0, 21, 0)
+"""Since when cards of 160 GiB have larger defaults of their own."""
+V0_LONG_CONTEXT = 32768
+"""Above this length the old engine computes prompts in pieces too (0.4 to 0.8)."""
+V0_CHUNK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How many tokens and sequences a step takes, for any context and concurrency.
+
+    `tokens` None: a whole prompt, as the old engine computes it. `bounded` steps never hold more
+    tokens than all sequences have, nor more sequences than tokens.
+    """
+
+    tokens: int | None
+    sequences: int
+    bounded: bool
+
+    def batch(self, context: int, concurrency: int) -> Batch:
+        """The largest step; as many sequences as run at once are always allowed."""
+        sequences = max(self.sequences, concurrency)
+        if self.tokens is None:
+            whole = V0_CHUNK if context > V0_LONG_CONTEXT else max(context, V0_CHUNK)
+            return Batch(whole, sequences)
+        if not self.bounded:
+            return Batch(self.tokens, sequences)
+        tokens = min(self.tokens, sequences * max(context, 1))
+        return Batch(tokens, min(sequences, tokens))
+
+
+def batching_of(options: VllmOptions, rules: Rules, gpus: tuple[Gpu, ...]) -> Batching:
+    """The options, or vLLM's defaults for the smallest card.
+
+    By the memory of the card, A100 and GB10 excepted (engine/arg_utils.py get_batch_defaults).
+    """
+    smallest = min((gpu.total_bytes for gpu in gpus), default=0)
+    name = " ".join(gpu.name.lower() for gpu in gpus)
+    modest = "a100" in name or "gb10" in name
+    tokens: int | None
+    if rules.v0:
+        tokens, sequences = None, 256
+    elif smallest >= 160 * GIB and rules.version >= LARGE_CARDS_SINCE:
+        tokens, sequences = 16384, 1024
+    elif smallest >= 70 * GIB and not modest:
+        tokens, sequences = (16384 if options.offline else 8192), 1024
+    else:
+        tokens, sequences = (8192 if options.offline else 2048), 256
+    sequences = options.max_num_seqs or sequences
+    if options.max_num_batched_tokens is not None:
+        return Batching(options.max_num_batched_tokens, sequences, bounded=False)
+    return Batching(tokens, sequences, bounded=True)
