@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import ClassVar
 
-from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.torch_engine import TorchEngine, largest_linear, widest_features
-from llm_lander_tui.engines.torch_rules import Buffer, TorchRules
-from llm_lander_tui.engines.transformers import RELEASES
+from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
 
-EXLLAMA_INPUT_LENGTH = 2048
-"""Rows for which the ExLlama kernel reserves its input copy (`max_input_length` default)."""
+EXLLAMA_ROWS = 2048
+EXLLAMA_BATCH = 8
+"""Rows and sequences for which ExLlamaV2's kernel reserves its output (`scratch_space_fixed`)."""
+EXLLAMA_BITS = 4
+"""The only width that the ExLlama kernels run."""
+
+
+class Kernel(StrEnum):
+    """The 4-bit kernel: ExLlama (Transformers' default) or ExLlamaV2 (AutoGPTQ's own)."""
+
+    EXLLAMA = "exllama"
+    EXLLAMA_V2 = "exllamav2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +32,13 @@ class AutoGptqOptions:
     """Arguments of `from_quantized` and `generate`."""
 
     attention: Attention = Attention.SDPA
-    max_input_length: int = EXLLAMA_INPUT_LENGTH
+    kernel: Kernel = Kernel.EXLLAMA_V2
     max_new_tokens: int | None = None
 
 
 OPTIONS = (
     Option("attention", "attn_implementation", "how attention is computed", tuple(Attention)),
-    Option(
-        "max_input_length",
-        "exllama_set_max_input_length",
-        "tokens of a batch that the ExLlama kernel's buffers hold",
-        (2048, 4096, 8192, 16384, 32768),
-    ),
+    Option("kernel", "disable_exllamav2", "the 4-bit kernel", tuple(Kernel)),
     Option(
         "max_new_tokens",
         "max_new_tokens",
@@ -56,21 +61,21 @@ class AutoGptq(TorchEngine):
     def rules(self, scenario: Scenario) -> TorchRules:
         options = options_of(scenario)
         return replace(
-            RELEASES["4.46"],
+            TRANSFORMERS_4_46,
             attention=options.attention,
             max_new_tokens=options.max_new_tokens,
-            buffers=exllama_buffers(scenario, options.max_input_length),
+            buffers=exllama_buffers(scenario, options.kernel),
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
         new = options.max_new_tokens or min(256, context)
         lines = (
-            "from auto_gptq import AutoGPTQForCausalLM, exllama_set_max_input_length",
+            "from auto_gptq import AutoGPTQForCausalLM",
             "from transformers import AutoTokenizer",
             f"model = AutoGPTQForCausalLM.from_quantized({scenario.model.name!r}, "
-            f'device_map="auto", attn_implementation="{options.attention.value}")',
-            f"model = exllama_set_max_input_length(model, {options.max_input_length})",
+            f'device_map="auto", attn_implementation="{options.attention.value}", '
+            f"disable_exllamav2={options.kernel is Kernel.EXLLAMA})",
             f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
             f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
             "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
@@ -88,30 +93,41 @@ def options_of(scenario: Scenario) -> AutoGptqOptions:
     return options if isinstance(options, AutoGptqOptions) else AutoGptqOptions()
 
 
-def exllama_buffers(scenario: Scenario, rows: int) -> tuple[Buffer, ...]:
-    """The kernel's scratch space: the largest matrix at 16 bits, and two copies of its input.
+def exllama_buffers(scenario: Scenario, kernel: Kernel) -> tuple[Buffer, ...]:
+    """The 4-bit kernel's scratch space, one per GPU and shared by all layers.
 
-    One pair per GPU, shared by all layers (auto_gptq/modeling/_utils.py, autogptq_post_init).
+    Both kernels hold the largest matrix at 16 bits (temp_dq), which repeats the published peaks of
+    Qwen2 and Qwen2.5 GPTQ-Int4 within 1 %. ExLlamaV2 adds the FP32 output of 8 sequences of 2,048
+    rows (temp_fwd); ExLlama adds the reordered input of 2,048 rows under activation ordering
+    (temp_state). Source: auto_gptq/modeling/_utils.py and qlinear_exllamav2.py.
     """
-    elements, out, columns = largest_linear(scenario)
-    if not elements:
+    elements, rows, columns = largest_linear(scenario)
+    if not elements or scenario.weights.bits != EXLLAMA_BITS:
         return ()
-    widest = widest_features(scenario)
-    return (
-        Buffer(
-            2 * elements,
-            f"temp_dq: the largest matrix, {out:,} x {columns:,}, dequantised to 16 bits: "
-            f"{format_bytes(2 * elements)}.",
-            Known.EXACT,
-            source="auto_gptq/modeling/_utils.py, autogptq_post_init",
-        ),
-        Buffer(
-            4 * rows * widest,
-            f"temp_state: {format_tokens(rows)} rows of {widest:,} features, twice at 16 bits.",
-            Known.EXACT,
-            source="auto_gptq/modeling/_utils.py, autogptq_post_init",
-        ),
+    expanded = Buffer(
+        2 * elements,
+        f"temp_dq: the largest matrix, {rows:,} x {columns:,}, at 16 bits: "
+        f"{format_bytes(2 * elements)}.",
+        source="auto_gptq/modeling/_utils.py, autogptq_post_init",
     )
+    if kernel is Kernel.EXLLAMA_V2:
+        forward = 4 * EXLLAMA_ROWS * EXLLAMA_BATCH * rows
+        why = (
+            f"temp_fwd: FP32 output of {EXLLAMA_BATCH} x {format_tokens(EXLLAMA_ROWS)} rows of "
+            f"{rows:,} features: {format_bytes(forward)}."
+        )
+        source = "auto_gptq/nn_modules/qlinear/qlinear_exllamav2.py, scratch_space_fixed"
+        return (expanded, Buffer(forward, why, source=source))
+    quantization = scenario.model.quantization or {}
+    if not quantization.get("desc_act"):
+        return (expanded,)
+    widest = widest_features(scenario)
+    reordered = 2 * EXLLAMA_ROWS * widest
+    why = (
+        f"temp_state: {format_tokens(EXLLAMA_ROWS)} reordered rows of {widest:,} features: "
+        f"{format_bytes(reordered)}."
+    )
+    return (expanded, Buffer(reordered, why, source=expanded.source))
 
 
 AUTOGPTQ = AutoGptq()

@@ -131,7 +131,7 @@ class TorchFootprint:
         peak += concurrency * (d.logits + d.hidden)
         stream = tokens * d.stream
         for stage in d.stages:
-            here = held + stream + tokens * (stage.per_token + stage.per_pair * prompt)
+            here = held + stream + stage.once + tokens * (stage.per_token + stage.per_pair * prompt)
             if here > peak:
                 peak, moment = here, stage.name
         if d.logits:
@@ -277,6 +277,7 @@ def _devices(scenario: Scenario, rules: TorchRules) -> list[_Device]:
                     rules.attention,
                     rules.experts,
                     repeats_kv=rules.repeats_kv,
+                    dequantises=rules.dequantises,
                 )
             ]
         )

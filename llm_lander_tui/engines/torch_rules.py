@@ -39,7 +39,8 @@ class TorchRules:
     attention (MLA) caches keys and values of every head instead of the latent. `repeats_kv`: keys
     and values are copied once per query head. `rope_tables`: rotary tables of all positions, kept
     by every layer. `one_arena`: weights are cut from one warmed-up segment, without rounding each.
-    `prompt_tokens` None means that the prompt may fill the context.
+    `dequantises`: a matrix is expanded to 16 bits when a batch of tokens uses it.
+    `max_new_tokens` None means that the prompt may fill the context.
     """
 
     attention: Attention = Attention.SDPA
@@ -51,6 +52,7 @@ class TorchRules:
     repeats_kv: bool = False
     rope_tables: bool = False
     one_arena: bool = True
+    dequantises: bool = False
     max_new_tokens: int | None = None
     buffers: tuple[Buffer, ...] = ()
 
@@ -59,6 +61,27 @@ class TorchRules:
         if self.max_new_tokens is None or context <= 1:
             return context
         return max(1, context - self.max_new_tokens)
+
+
+TRANSFORMERS_4_40 = TorchRules(
+    experts=Experts.LOOP,
+    logits_of_prompt=True,
+    cache_copies=2,
+    latent_expanded=True,
+    repeats_kv=True,
+    rope_tables=True,
+    one_arena=False,
+)
+"""Up to 4.44: logits of the whole prompt, a tuple cache that lives twice while a step grows it, and
+rotary tables in every layer (modeling_llama.py, cache_utils.py)."""
+TRANSFORMERS_4_46 = TorchRules(
+    experts=Experts.LOOP, latent_expanded=True, repeats_kv=True, one_arena=False
+)
+"""From 4.45: none of these."""
+TRANSFORMERS_4_51 = TorchRules(experts=Experts.LOOP, latent_expanded=True, repeats_kv=True)
+"""From 4.50: one warmed-up arena for the weights (modeling_utils.py, caching_allocator_warmup)."""
+TRANSFORMERS_5 = TorchRules()
+"""From 5: fused experts and latent caches (integrations/moe.py, modeling_deepseek_v3.py)."""
 
 
 def place_layers(

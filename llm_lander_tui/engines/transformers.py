@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Known, Option
-from llm_lander_tui.engines.torch_engine import TorchEngine, largest_linear
-from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
-from llm_lander_tui.memory.activations import Attention, Experts
+from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_rules import (
+    TRANSFORMERS_4_40,
+    TRANSFORMERS_4_46,
+    TRANSFORMERS_4_51,
+    TRANSFORMERS_5,
+    Buffer,
+    Cache,
+    TorchRules,
+)
+from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
 
 RELEASES: dict[str, TorchRules] = {
-    "4.40": TorchRules(
-        experts=Experts.LOOP,
-        logits_of_prompt=True,
-        cache_copies=2,
-        latent_expanded=True,
-        repeats_kv=True,
-        rope_tables=True,
-        one_arena=False,
-    ),
-    "4.46": TorchRules(
-        experts=Experts.LOOP, latent_expanded=True, repeats_kv=True, one_arena=False
-    ),
-    "4.51": TorchRules(experts=Experts.LOOP, latent_expanded=True, repeats_kv=True),
-    "5": TorchRules(),
+    "4.40": TRANSFORMERS_4_40,
+    "4.46": TRANSFORMERS_4_46,
+    "4.51": TRANSFORMERS_4_51,
+    "5": TRANSFORMERS_5,
 }
-"""What changed between releases, by the first that behaves so: up to 4.44 logits of the whole
-prompt, a tuple cache that lives twice while a step grows it, and rotary tables in every layer; from
-4.45 none of these; from 4.50 one warmed-up arena for the weights; from 5 fused experts and latent
-caches (modeling_llama.py, modeling_utils.py, cache_utils.py, integrations/moe.py)."""
+"""The rules of a release and those after it, up to the next one listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +82,44 @@ def options_of(scenario: Scenario) -> TransformersOptions:
 
 
 def transformers_rules(scenario: Scenario, options: TransformersOptions) -> TorchRules:
-    """The release's rules with the options, and the scratch space of the weight format."""
+    """The release's rules with the options."""
     base = RELEASES[options.release]
-    return TorchRules(
+    return replace(
+        base,
         attention=options.attention,
-        experts=base.experts,
         cache=options.cache,
-        logits_of_prompt=base.logits_of_prompt,
         cache_copies=base.cache_copies if options.cache is Cache.DYNAMIC else 1,
-        latent_expanded=base.latent_expanded,
-        repeats_kv=base.repeats_kv,
-        rope_tables=base.rope_tables,
-        one_arena=base.one_arena,
         max_new_tokens=options.max_new_tokens,
-        buffers=format_buffers(scenario),
+        dequantises=scenario.weights.family in DEQUANTISING,
+        buffers=_buffers(scenario, options),
     )
 
 
-def format_buffers(scenario: Scenario) -> tuple[Buffer, ...]:
-    """What a quantised format's kernels need beside the weights."""
-    elements, rows, columns = largest_linear(scenario)
-    if scenario.weights.family not in {"bnb", "hqq", "awq", "mxfp4"} or not elements:
+def _buffers(scenario: Scenario, options: TransformersOptions) -> tuple[Buffer, ...]:
+    if scenario.weights.family == "gptq":
+        return exllama_buffers(scenario, Kernel.EXLLAMA)
+    architecture = scenario.model.architecture
+    if scenario.weights.family != "fp8" or not architecture.tied_embeddings:
         return ()
+    if options.release != "4.51":
+        return ()
+    size = 2 * architecture.vocab_size * architecture.hidden_size
     return (
         Buffer(
-            2 * elements,
-            f"one matrix of {rows:,} x {columns:,} dequantised to 16 bits for a batch of tokens: "
-            f"{format_bytes(2 * elements)}.",
-            Known.EXACT,
-            source="bitsandbytes autograd/_functions.py, awq/modules/linear/gemm.py",
+            size,
+            f"the tied head a second time, which FP8 loading unties: {format_bytes(size)}.",
+            Known.CALIBRATED,
+            UNTIED_SPREAD,
+            "Qwen3 0.6B, 1.7B and 4B FP8, QwenLM/Qwen3 speed benchmark",
         ),
     )
+
+
+UNTIED_SPREAD = 0.1
+
+DEQUANTISING = frozenset({"bnb", "hqq", "awq", "mxfp4"})
+"""Weight families whose layers expand a matrix for a batch of tokens (bitsandbytes
+autograd/_functions.py, awq/modules/linear/gemm.py, integrations/mxfp4.py)."""
 
 
 def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> str:

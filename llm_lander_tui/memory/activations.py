@@ -38,11 +38,12 @@ class Experts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Bytes that live at once: per token of the batch, and per (query, key) pair of a sequence."""
+    """Bytes that live at once: per token, per (query, key) pair of a sequence, and once."""
 
     name: str
     per_token: int
     per_pair: int = 0
+    once: int = 0
 
 
 def layer_stages(
@@ -53,11 +54,13 @@ def layer_stages(
     experts: Experts,
     *,
     repeats_kv: bool = False,
+    dequantises: bool = False,
 ) -> tuple[Stage, ...]:
     """The stages of a layer's forward pass whose working sets can be the largest.
 
     `element` is the bytes of an activation, `repeats_kv` tells that keys and values are copied once
-    per query head before attention. The layer's own KV cache rows are not in it.
+    per query head before attention, `dequantises` that a matrix is expanded to 16 bits when it is
+    used. The layer's own KV cache rows are not in it.
     """
     found = [
         _attention_stage(mixer, hidden, element, attention, repeats_kv=repeats_kv)
@@ -69,7 +72,17 @@ def layer_stages(
         found.append(Stage("the feed-forward layer", element * width))
     elif isinstance(layer.mlp, ExpertsMlp):
         found.append(_experts_stage(layer.mlp, hidden, element, experts))
+    if dequantises:
+        found.append(_expanded_stage(layer, hidden, element))
     return tuple(found)
+
+
+def _expanded_stage(layer: Layer, hidden: int, element: int) -> Stage:
+    """A matrix of the layer expanded to 16 bits, with its input and output."""
+    matrices = [t for t in layer.tensors() if t.linear]
+    largest = max(matrices, key=lambda t: t.rows * t.columns)
+    width = largest.rows + largest.columns + STREAM * hidden
+    return Stage("a dequantised matrix", element * width, once=2 * largest.rows * largest.columns)
 
 
 def _attention_stage(
@@ -110,9 +123,9 @@ def _experts_stage(mlp: ExpertsMlp, hidden: int, element: int, experts: Experts)
 
 
 def largest_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages that can be the largest for some length: none is below another in both terms."""
+    """The stages that can be the largest for some length: none is below another in every term."""
     kept: list[Stage] = []
-    for stage in sorted(stages, key=lambda s: (s.per_token, s.per_pair), reverse=True):
-        if all(stage.per_pair > other.per_pair for other in kept):
-            kept.append(stage)
+    for s in sorted(stages, key=lambda s: (s.per_token, s.per_pair, s.once), reverse=True):
+        if all(s.per_pair > other.per_pair or s.once > other.once for other in kept):
+            kept.append(s)
     return tuple(kept)

@@ -13,10 +13,12 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 from llm_lander_tui.gpus.gpu import Gpu
-from llm_lander_tui.memory.weights import Weights
-from llm_lander_tui.units import KIB, MIB, round_up
+from llm_lander_tui.memory.storage import ScaledStorage
+from llm_lander_tui.memory.weights import Weights, WeightTensor
+from llm_lander_tui.units import KIB, MIB, ceil_div, round_up
 
 ROUNDING = 512
 SMALL = MIB
@@ -78,10 +80,24 @@ def weights_held(weights: Weights, layers: range, *, outer: bool) -> Held:
     An expert stack is one tensor.
     """
     return held(
-        t.bytes
+        piece
         for t in weights.tensors
-        if (outer if t.layer is None else t.layer in layers) and t.bytes
+        if (outer if t.layer is None else t.layer in layers)
+        for piece in _pieces(t)
     )
+
+
+def _pieces(weight: WeightTensor) -> tuple[int, ...]:
+    """Bytes of the tensors that a framework holds for one matrix: values, scales, zero points."""
+    tensor, storage = weight.tensor, weight.storage
+    if not isinstance(storage, ScaledStorage) or tensor.copies > 1:
+        return (weight.bytes,)
+    rows, columns = tensor.rows, tensor.columns
+    values = ceil(rows * columns * storage.bits / 8)
+    wide = ceil_div(columns, storage.block_columns) if storage.block_columns else 1
+    zeros = wide * 4 * ceil_div(rows * storage.zero_bits, 32)
+    index = columns * storage.per_column
+    return (values, index, zeros, weight.bytes - values - zeros - index)
 
 
 def cublas_workspace(gpu: Gpu) -> int:
