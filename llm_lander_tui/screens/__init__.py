@@ -1,0 +1,1 @@
+"""What a person sees: one screen a file, its style beside it."""

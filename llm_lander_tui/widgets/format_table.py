@@ -1,0 +1,149 @@
+"""Weight formats against KV formats: how much context each pair gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.reactive import reactive
+
+from llm_lander_tui.planner.compare import Cell, Row, table
+from llm_lander_tui.planner.plan import Plan
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_bytes, format_tokens_short
+from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
+
+LABEL, SIZE, CELL = 12, 10, 8
+
+
+class FormatTable(Rows):
+    """Rows of weight formats, the most faithful first; the column under the cursor is a KV format.
+
+    A `◆` marks the pairs that no other beats in fidelity and in context at once.
+    """
+
+    DEFAULT_CSS = "FormatTable { padding: 0 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "aside(-1)", "Left", show=False),
+        Binding("right", "aside(1)", "Right", show=False),
+        Binding("s", "sort", "sort", id="table.sort"),
+    ]
+    column = reactive(0, repaint=False)
+
+    def __init__(self) -> None:
+        super().__init__(id="table")
+        self.table: tuple[Row, ...] = ()
+        self.scenario: Scenario | None = None
+        self.by_context = False
+        self._left = 0
+
+    def answer(self, plan: Plan) -> None:
+        """Show the pairs of the plan's model and engine; the cursor stays with the plan's own."""
+        self.scenario = plan.scenario
+        self.table = self._sorted(table(plan.scenario))
+        formats = [row.weights for row in self.table]
+        kvs = [cell.kv for cell in self.table[0].cells] if self.table else []
+        if plan.scenario.kv in kvs:
+            self.column = kvs.index(plan.scenario.kv)
+        if plan.scenario.weights in formats:
+            self.cursor = formats.index(plan.scenario.weights)
+        self.redraw()
+
+    def _sorted(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        if not self.by_context:
+            return rows
+        best = {row: max(cell.max_context or 0 for cell in row.cells) for row in rows}
+        return tuple(sorted(rows, key=lambda row: -best[row]))
+
+    @property
+    def cell(self) -> Cell | None:
+        """The pair under the cursor."""
+        if not self.table:
+            return None
+        cells = self.table[self.cursor].cells
+        return cells[min(self.column, len(cells) - 1)]
+
+    def under_cursor(self) -> Scenario | None:
+        """The scenario of the pair under the cursor."""
+        cell = self.cell
+        if cell is None or self.scenario is None:
+            return None
+        return replace(self.scenario, weights=cell.weights, kv=cell.kv)
+
+    def validate_column(self, column: int) -> int:
+        """Within the KV formats."""
+        cells = len(self.table[0].cells) if self.table else 1
+        return max(0, min(column, cells - 1))
+
+    def watch_column(self) -> None:
+        """Repaint."""
+        self.redraw()
+
+    def action_aside(self, by: int) -> None:
+        """Another KV format."""
+        self.column += by
+
+    def action_sort(self) -> None:
+        """By fidelity, or by the largest context."""
+        self.by_context = not self.by_context
+        if self.scenario is not None:
+            self.table = self._sorted(table(self.scenario))
+        self.redraw()
+
+    def headings(self, width: int) -> Sequence[Content]:
+        """The KV formats that are in view."""
+        if not self.table:
+            return (Content.styled("weights × KV", QUIET),)
+        first, last = self._window(width)
+        cells = self.table[0].cells
+        order = "by context" if self.by_context else "weights"
+        names = [right(cell.kv.name, CELL) for cell in cells[first:last]]
+        line = Content.assemble(fitted(Content(order), LABEL), right("size", SIZE), *names)
+        if last < len(cells):
+            line = Content.assemble(line, f" →{len(cells) - last}")
+        return (Content.assemble((line.plain, QUIET)),)
+
+    def _window(self, width: int) -> tuple[int, int]:
+        count = len(self.table[0].cells) if self.table else 0
+        room = max(1, (width - LABEL - SIZE - 3) // CELL)
+        left = min(self._left, max(0, count - room))
+        left = self.column if self.column < left else max(left, self.column - room + 1)
+        self._left = left
+        return left, min(count, left + room)
+
+    def rows(self, width: int) -> Sequence[Content]:
+        """One row per weight format."""
+        first, last = self._window(width)
+        return [self._row(row, first, last) for row in self.table]
+
+    def _row(self, row: Row, first: int, last: int) -> Content:
+        cells = [self._cell(cell) for cell in row.cells[first:last]]
+        size = right(format_bytes(row.weight_bytes), SIZE)
+        name = fitted(Content(row.weights.name), LABEL)
+        return Content.assemble(name, (size.plain, QUIET), *cells)
+
+    def _cell(self, cell: Cell) -> Content:
+        current = (
+            self.scenario is not None
+            and cell.weights == self.scenario.weights
+            and cell.kv == self.scenario.kv
+        )
+        text = "–" if cell.max_context is None else format_tokens_short(cell.max_context)
+        mark = "◆" if cell.frontier and cell.max_context else " "
+        style = QUIET if not cell.max_context else GOOD if cell.frontier else ""
+        if current:
+            body = right(f"[{text}]", CELL - 1)
+            return Content.assemble((body.plain, "bold"), (mark, style))
+        under = (
+            self.has_focus
+            and self.table[self.cursor].cells[min(self.column, len(self.table[0].cells) - 1)]
+            is cell
+        )
+        body = right(text, CELL - 1)
+        return Content.assemble(
+            (body.plain, f"{style} underline".strip() if under else style), (mark, style)
+        )

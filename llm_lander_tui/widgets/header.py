@@ -1,0 +1,125 @@
+"""The two lines on top of every screen: the whole scenario, and the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.planner.plan import Plan
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.state import LanderState
+from llm_lander_tui.units import format_bytes, format_tokens, format_tokens_short
+from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.words import (
+    KEY,
+    QUIET,
+    between,
+    byte_change,
+    fitted,
+    short_gpu,
+    shortened,
+    token_change,
+)
+
+ROOMY = 104
+"""Columns from which the header writes names and numbers out."""
+
+
+class Header(Lines):
+    """Model, formats, engine, GPUs, load, each beside its key; below, whether it lands."""
+
+    DEFAULT_CSS = "Header { dock: top; height: 2; background: $surface; }"
+
+    def __init__(self, state: LanderState) -> None:
+        super().__init__(id="header")
+        self.state = state
+
+    def on_mount(self) -> None:
+        """Follow what the header shows."""
+        for name in ("plan", "baseline", "reading", "busy"):
+            self.watch(self.state, name, self.redraw, init=False)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+        """The scenario and the verdict."""
+        state = self.state
+        if state.scenario is None or state.plan is None:
+            return (Content(" LLM-Lander"), Content.styled(f" {state.busy or 'starting'} …", QUIET))
+        top = scenario_line(state.scenario, width)
+        return top, verdict_line(state.plan, state.baseline, width)
+
+
+def scenario_line(scenario: Scenario, width: int) -> Content:
+    """Every knob beside its key; the model's name takes what is left."""
+    roomy = width >= ROOMY
+    tokens = format_tokens if roomy else format_tokens_short
+    knobs = [
+        ("w", scenario.weights.name),
+        ("k", scenario.kv.name),
+        ("e", scenario.engine.title if roomy else scenario.engine.id),
+        ("g", gpus_in_words(scenario.gpus, 24 if roomy else 14)),
+        ("[ ]" if roomy else "[]", tokens(scenario.context)),
+        ("c", f"{scenario.concurrency}"),
+    ]
+    if len(scenario.gpus) > 1 and scenario.engine.tensor_parallel:
+        knobs.append(("t", f"TP{scenario.tensor_parallel}"))
+    gap = "   " if roomy else "  "
+    cells = Content("").join(
+        [Content.assemble(gap, (name, KEY), " ", value) for name, value in knobs]
+    )
+    room = width - cells.cell_length - 2
+    name = scenario.model.name
+    if len(name) > room:
+        name = name.rpartition("/")[2]
+    return fitted(Content.assemble(" ", (shortened(name, max(8, room)), "bold"), cells), width)
+
+
+def gpus_in_words(gpus: Sequence[Gpu], width: int) -> str:
+    """`2×RTX 4090 + L40S`."""
+    if not gpus:
+        return "none"
+    counts = Counter(short_gpu(gpu.name) for gpu in gpus)
+    text = " + ".join(f"{n}×{name}" if n > 1 else name for name, n in counts.items())
+    return text if len(text) <= width else shortened(text, width)
+
+
+def badge(plan: Plan) -> Content:
+    """The verdict in two words."""
+    if plan.fits:
+        return Content.styled(" LANDS ", "bold $background on $success")
+    return Content.styled(" DOES NOT LAND ", "bold $background on $error")
+
+
+def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
+    """LANDS with what is spare, or what is missing; the three contexts where there is room."""
+    limits = plan.limits
+    parts: list[Content | str | tuple[str, str]] = [" ", badge(plan), " "]
+    if plan.problems:
+        return fitted(Content.assemble(*parts, plan.problems[0]), width)
+    pinned = None if baseline is None else baseline.spare_bytes
+    if plan.fits:
+        parts += [format_bytes(plan.spare_bytes), " to spare"]
+    else:
+        parts += [(format_bytes(plan.short_bytes), "bold"), " missing"]
+    parts.append(byte_change(plan.spare_bytes, pinned, more_is_better=True))
+    if limits.lands:
+        parts += [(" · ", QUIET), "up to ", (format_tokens(limits.max_context), "bold"), " tokens"]
+        parts.append(
+            token_change(
+                limits.max_context, None if baseline is None else baseline.limits.max_context
+            )
+        )
+        if limits.binding == "model":
+            parts.append((" (the model's limit)", QUIET))
+    line = Content.assemble(*parts)
+    if width < ROOMY or not limits.lands:
+        return fitted(line, width)
+    contexts = Content.assemble(
+        ("safe ", QUIET), format_tokens(limits.safe_context),
+        ("   limit ", QUIET),
+        "unknown" if limits.model_context is None else format_tokens(limits.model_context),
+        " ",
+    )  # fmt: skip
+    return between(line, contexts, width)

@@ -1,0 +1,115 @@
+"""The two lines at the bottom: what the last key did, and what the keys do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+from textual.content import Content
+
+from llm_lander_tui.state import LanderState
+from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.words import KEY, QUIET, WARN, between, fitted
+
+if TYPE_CHECKING:
+    from llm_lander_tui.app import LanderApp
+
+WRITTEN = {
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "space": "space",
+    "enter": "enter",
+    "escape": "esc",
+    "comma": ",",
+    "slash": "/",
+    "up": "↑",
+    "down": "↓",
+    "plus": "+",
+    "minus": "-",
+}
+
+
+def written(key: str) -> str:
+    """A key as it is printed on the keyboard."""
+    return WRITTEN.get(key, key.replace("ctrl+", "^"))
+
+
+class StatusLine(Lines):
+    """What the last key did or why it could not; at the right, where the GPUs come from."""
+
+    DEFAULT_CSS = "StatusLine { dock: bottom; height: 1; margin-bottom: 1; }"
+
+    def __init__(self, state: LanderState) -> None:
+        super().__init__(id="status")
+        self.state = state
+
+    def on_mount(self) -> None:
+        """Follow the state."""
+        for name in ("status", "reading", "busy", "baseline", "fleet"):
+            self.watch(self.state, name, self.redraw, init=False)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+        """One line."""
+        state = self.state
+        left = Content.assemble(" ", f"{state.busy} …" if state.busy else state.status)
+        return [between(left, Content.assemble(origin(state), " "), width)]
+
+
+def origin(state: LanderState) -> Content:
+    """Where the cards of the plan come from, in a few words."""
+    pinned = Content.styled("baseline pinned (p) · ", KEY) if state.baseline is not None else ""
+    if state.reading is None:
+        return Content.assemble(pinned, ("reading GPUs", QUIET))
+    chosen = state.fleet.chosen
+    whatif = any(card.hypothetical for card in chosen)
+    if state.reading.problem is not None:
+        return Content.assemble(
+            pinned, (state.reading.problem.title, WARN), (": planning on a what-if GPU", QUIET)
+        )
+    if whatif:
+        return Content.assemble(pinned, ("what-if GPUs in the plan", WARN))
+    return Content.assemble(pinned, ("live", QUIET))
+
+
+class KeyBar(Lines):
+    """The screens with the one that is open, then the keys that act here, as many as there is room.
+
+    Taken from the active bindings themselves, so that it cannot tell anything else than they do.
+    """
+
+    DEFAULT_CSS = "KeyBar { dock: bottom; height: 1; background: $surface; }"
+
+    def on_mount(self) -> None:
+        """Follow focus and screens."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+        """One line."""
+        app: LanderApp = self.app  # type: ignore[assignment]
+        parts: list[Content] = []
+        for key, mode, title in app.modes_shown():
+            style = "reverse" if mode == app.current_mode else ""
+            parts.append(
+                Content.assemble((f" {key} {title} ", f"{style} @click=app.mode('{mode}')".strip()))
+            )
+        line = Content("").join(parts)
+        for binding in self._shown():
+            entry = Content.assemble(
+                "  ", (written(binding.key), KEY), " ", (binding.description, QUIET)
+            )
+            if line.cell_length + entry.cell_length > width:
+                break
+            line += entry
+        return [fitted(line, width)]
+
+    def _shown(self) -> list[Binding]:
+        found: dict[str, Binding] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled and binding.description not in found:
+                found[binding.description] = binding
+        return list(found.values())

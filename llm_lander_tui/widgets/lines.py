@@ -1,0 +1,125 @@
+"""The base of every widget here: lines of text of which only the changed cells are repainted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+GAP = 12
+"""Unchanged cells between two changes that are cheaper to send again than to jump over."""
+
+
+class Lines(Widget):
+    """Draws what `content_lines` returns, and compares it with what is on the screen.
+
+    A terminal on a slow line pays for every byte: `redraw` asks for exactly the runs of cells that
+    differ, so that a reading that stands still costs nothing.
+    """
+
+    DEFAULT_CSS = "Lines { height: auto; width: 1fr; }"
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._drawn: list[Strip] | None = None
+        self._drawn_size = Size(0, 0)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
+        """The lines for a widget of `width` cells; `height` is 0 while it is being measured."""
+        raise NotImplementedError
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
+        """All that there is."""
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """As many rows as there are lines."""
+        return len(self.content_lines(width, 0))
+
+    def redraw(self) -> None:
+        """Bring the screen up to date after something changed."""
+        if not self.is_attached:
+            return
+        if self._drawn is None or self._drawn_size != self.size or not self.screen.is_current:
+            self._drawn = None
+            self.refresh(layout=self._is_auto_height)
+            return
+        before, self._drawn = self._drawn, self._draw()
+        if len(before) != len(self._drawn):
+            self.refresh(layout=self._is_auto_height)
+            return
+        regions = [
+            Region(start, y, end - start, 1)
+            for y, (old, new) in enumerate(zip(before, self._drawn, strict=True))
+            for start, end in changed_runs(old, new)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def render_line(self, y: int) -> Strip:
+        """The strip of a row, drawn with all others when something was lost."""
+        if self._drawn is None or self._drawn_size != self.size:
+            self._drawn = self._draw()
+            self._drawn_size = self.size
+        if y < len(self._drawn):
+            return self._drawn[y]
+        return Strip.blank(self.size.width, self.visual_style.background_style.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Draw again in the new colours."""
+        self._drawn = None
+        super().notify_style_update()
+
+    @property
+    def _is_auto_height(self) -> bool:
+        height = self.styles.height
+        return height is not None and height.is_auto
+
+    def _draw(self) -> list[Strip]:
+        width, height = self.size
+        return [self._strip(line, width) for line in self.content_lines(width, height)]
+
+    def _strip(self, line: Content, width: int) -> Strip:
+        base = self.visual_style
+        parse = self.app.stylesheet.parse_style
+        segments = [
+            Segment(text, (base + style).rich_style)
+            for text, style in line.render(base, end="", parse_style=parse)
+        ]
+        strip = Strip(segments, line.cell_length)
+        return strip.adjust_cell_length(width, base.background_style.rich_style)
+
+
+def changed_runs(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
+    """The runs of cells (start, end) in which two strips of one length differ."""
+    if old == new:
+        return
+    before, after = list(_cells(old)), list(_cells(new))
+    if len(before) != len(after):
+        yield 0, len(after)
+        return
+    different = [x for x, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    if not different:
+        return
+    start = last = different[0]
+    for x in different[1:]:
+        if x - last > GAP:
+            yield start, last + 1
+            start = x
+        last = x
+    yield start, last + 1
+
+
+def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
+    """A strip cell by cell; a wide character stands in both of its cells."""
+    for text, style, _ in strip:
+        for character in text:
+            for _cell in range(cell_len(character)):
+                yield character, style

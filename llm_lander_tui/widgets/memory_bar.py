@@ -1,0 +1,199 @@
+"""Where the memory of each GPU goes: a bar to scale, and how each part is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from llm_lander_tui.engines.base import Allocation, Kind
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.planner.plan import Device, Plan
+from llm_lander_tui.state import LanderState
+from llm_lander_tui.units import format_bytes
+from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.words import (
+    BAD,
+    KIND_STYLE,
+    QUIET,
+    byte_change,
+    fitted,
+    known_mark,
+    right,
+    short_gpu,
+    shortened,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Devices that look alike, shown as one bar."""
+
+    devices: tuple[Device, ...]
+    gpus: tuple[Gpu, ...]
+
+    @property
+    def label(self) -> str:
+        """`0 RTX 4090`, `0-3 H100 SXM5`."""
+        first, last = self.gpus[0], self.gpus[-1]
+        numbers = f"{first.index}" if len(self.gpus) == 1 else f"{first.index}-{last.index}"
+        return f"{numbers} {short_gpu(first.name)}"
+
+
+def groups(plan: Plan) -> tuple[Group, ...]:
+    """Neighbouring devices with the same card, need and budget, taken together."""
+    found: list[Group] = []
+    for device in plan.devices:
+        gpu = plan.scenario.gpus[device.gpu]
+        if found and _alike(found[-1], device, gpu):
+            last = found[-1]
+            found[-1] = Group((*last.devices, device), (*last.gpus, gpu))
+        else:
+            found.append(Group((device,), (gpu,)))
+    return tuple(found)
+
+
+def _alike(group: Group, device: Device, gpu: Gpu) -> bool:
+    first, card = group.devices[0], group.gpus[0]
+    return (
+        (card.name, card.free_bytes, card.total_bytes)
+        == (gpu.name, gpu.free_bytes, gpu.total_bytes)
+        and first.needed_bytes == device.needed_bytes
+        and first.budget.bytes == device.budget.bytes
+    )
+
+
+class MemoryBar(Lines):
+    """One bar for each kind of device of the plan, then the legend."""
+
+    DEFAULT_CSS = "MemoryBar { padding: 0 1; }"
+    MOST = 4
+    """Bars; beyond them the tightest are shown."""
+
+    def __init__(self, state: LanderState) -> None:
+        super().__init__(id="memory")
+        self.state = state
+
+    def on_mount(self) -> None:
+        """Follow the plan."""
+        self.watch(self.state, "plan", self.redraw, init=False)
+        self.watch(self.state, "baseline", self.redraw, init=False)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+        """Bars and legend."""
+        plan = self.state.plan
+        if plan is None:
+            return ()
+        found = groups(plan)
+        shown = found if len(found) <= self.MOST else _tightest(found, self.MOST)
+        lines = [bar_line(group, width) for group in shown]
+        if len(shown) < len(found):
+            rest = len(found) - len(shown)
+            lines.append(Content.styled(f"and {rest} more with more to spare", QUIET))
+        return [*lines, *legend(plan, self.state.baseline, width)]
+
+
+def _tightest(found: Sequence[Group], most: int) -> Sequence[Group]:
+    tight = sorted(found, key=lambda group: group.devices[0].spare_bytes)[:most]
+    return [group for group in found if group in tight]
+
+
+def bar_line(group: Group, width: int) -> Content:
+    """`0 RTX 4090  ▕ weights 18.4 GiB │ KV 1.1 │ …  ▏ 1.34 GiB spare`."""
+    device = group.devices[0]
+    label = fitted(Content(shortened(group.label, 15)), 16)
+    spare = device.spare_bytes
+    words = (
+        Content.assemble(format_bytes(spare), (" spare", QUIET))
+        if spare >= 0
+        else Content.assemble((f"{format_bytes(-spare)} missing", BAD))
+    )
+    end = right(words, 17)
+    room = width - label.cell_length - end.cell_length
+    return Content.assemble(label, bar(device, group.gpus[0], max(8, room)), end)
+
+
+def bar(device: Device, gpu: Gpu, width: int) -> Content:
+    """The card's memory to scale: in use by others, each kind of the plan, and what stays free.
+
+    A plan that does not fit is drawn beyond the card's end, which a heavy line marks.
+    """
+    used = gpu.used_bytes + gpu.reserved_bytes
+    parts: list[tuple[str, int, str]] = []
+    if used:
+        parts.append(("in use", used, "$foreground on $foreground 20%"))
+    parts += [
+        (kind.value, size, f"$background on {KIND_STYLE[kind]}")
+        for kind, size in by_kind(device.allocations)
+    ]
+    needed = used + device.needed_bytes
+    if needed < gpu.total_bytes:
+        parts.append(("free", gpu.total_bytes - needed, f"{QUIET} on $foreground 6%"))
+    scale = max(needed, gpu.total_bytes)
+    line = _segments(parts, scale, width)
+    if needed > gpu.total_bytes:
+        end = min(width - 1, round(width * gpu.total_bytes / scale))
+        line = Content.assemble(line[:end], ("┃", f"bold {BAD}"), line[end + 1 :])
+    return line
+
+
+def _segments(parts: Iterable[tuple[str, int, str]], scale: int, width: int) -> Content:
+    cells: list[Content] = []
+    summed = start = 0
+    for label, size, style in parts:
+        summed += size
+        end = round(width * summed / scale)
+        cells.append(Content.styled(_inside(label, size, end - start), style))
+        start = end
+    return Content("").join(cells)
+
+
+def _inside(label: str, size: int, room: int) -> str:
+    """The longest wording that fits the segment."""
+    for text in (f" {label} {format_bytes(size)}", f" {label}", ""):
+        if len(text) < room:
+            return text.ljust(room)
+    return " " * room
+
+
+def by_kind(allocations: Iterable[Allocation]) -> list[tuple[Kind, int]]:
+    """Bytes by kind, in the order of the bar."""
+    sums = dict.fromkeys(Kind, 0)
+    for allocation in allocations:
+        sums[allocation.kind] += allocation.bytes
+    return [(kind, size) for kind, size in sums.items() if size]
+
+
+def legend(plan: Plan, baseline: Plan | None, width: int) -> Iterator[Content]:
+    """Every kind with its bytes over all GPUs and how it is known, in as few lines as it takes."""
+    everything = [a for device in plan.devices for a in device.allocations]
+    pinned = (
+        None
+        if baseline is None
+        else dict(by_kind(a for device in baseline.devices for a in device.allocations))
+    )
+    entries = []
+    for kind, size in by_kind(everything):
+        marks = sorted({known_mark(a) for a in everything if a.kind is kind})
+        entries.append(
+            Content.assemble(
+                ("▪", KIND_STYLE[kind]), f" {kind.value} ", (format_bytes(size), "bold"),
+                (f" {marks[-1]}", QUIET),
+                byte_change(size, pinned.get(kind, 0), more_is_better=False) if pinned else "",
+            )
+        )  # fmt: skip
+    if len(plan.devices) > 1:
+        total = (f"all {len(plan.devices)} GPUs ", QUIET)
+        entries.insert(0, Content.assemble(total, (format_bytes(plan.total_bytes), "bold")))
+    line = Content("")
+    for entry in entries:
+        if line and line.cell_length + 3 + entry.cell_length > width:
+            yield line
+            line = Content("")
+        line = Content.assemble(line, "   ", entry) if line else entry
+    if line:
+        yield line
+    host = sum(a.bytes for a in plan.host)
+    if host:
+        yield Content.assemble((f"host memory {format_bytes(host)}", QUIET))

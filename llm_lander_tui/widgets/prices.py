@@ -1,0 +1,77 @@
+"""What single changes are worth in tokens of context, ranked; enter applies one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from llm_lander_tui.planner.changes import Change, changes, landings
+from llm_lander_tui.planner.plan import Plan
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_bytes
+from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, between, fitted, right, signed_tokens
+
+
+class Prices(Rows):
+    """The shortest ways to land when the plan does not, then every change with its worth."""
+
+    DEFAULT_CSS = "Prices { padding: 0 1; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="prices")
+        self.plan: Plan | None = None
+        self.ways: tuple[Change, ...] = ()
+        self.singles: tuple[Change, ...] = ()
+
+    def answer(self, plan: Plan) -> None:
+        """Rank the changes of a plan."""
+        self.plan = plan
+        self.ways = landings(plan)
+        named = {way.label for way in self.ways}
+        self.singles = tuple(c for c in changes(plan) if c.label not in named)
+        self.cursor = 0
+        self.redraw()
+
+    @property
+    def listed(self) -> tuple[Change, ...]:
+        """All rows."""
+        return (*self.ways, *self.singles)
+
+    def under_cursor(self) -> Scenario | None:
+        """The scenario of the change under the cursor."""
+        return self.listed[self.cursor].scenario if self.listed else None
+
+    def headings(self, width: int) -> Sequence[Content]:
+        """What the list is."""
+        if self.plan is None:
+            return ()
+        title = "what one change is worth" if self.plan.fits else "the shortest ways to land"
+        return (between(Content.styled(title, QUIET), Content.styled("max context", QUIET), width),)
+
+    def rows(self, width: int) -> Sequence[Content]:
+        """A change a row."""
+        return [
+            *(self._row(change, width, way=True) for change in self.ways),
+            *(self._row(change, width, way=False) for change in self.singles),
+        ]
+
+    def _row(self, change: Change, width: int, *, way: bool) -> Content:
+        delta = change.context_delta
+        style = GOOD if delta > 0 else BAD if delta < 0 else QUIET
+        worth = right(signed_tokens(delta) if delta else "same", 11)
+        note = Content("")
+        plan = self.plan
+        if plan is not None and change.fits != plan.fits:
+            note = (
+                Content.styled(" lands", f"bold {GOOD}")
+                if change.fits
+                else Content.styled(" no longer lands", BAD)
+            )
+        elif way:
+            note = Content.styled(f" {format_bytes(change.spare_bytes)} to spare", QUIET)
+        room = width - worth.cell_length - note.cell_length - 1
+        return Content.assemble(
+            fitted(Content(change.label), max(8, room)), note, (worth.plain, style)
+        )

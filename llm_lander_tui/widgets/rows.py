@@ -1,0 +1,139 @@
+"""A list of rows with a cursor: up and down move, enter chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+
+from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.words import fitted
+
+
+class Rows(Lines, can_focus=True):
+    """Rows under an optional heading; those that do not fit are scrolled to by the cursor.
+
+    Letters are left to the app, so that a what-if key works wherever the cursor is.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("home", "move(-1000000)", "First", show=False),
+        Binding("end", "move(1000000)", "Last", show=False),
+        Binding("pageup", "move(-10)", "Page up", show=False),
+        Binding("pagedown", "move(10)", "Page down", show=False),
+        Binding("enter", "choose", "Apply", id="rows.choose"),
+    ]
+    cursor = reactive(0, repaint=False)
+
+    @dataclass
+    class Chosen(Message):
+        """Enter, or a click on the row under the cursor."""
+
+        rows: Rows
+        index: int
+
+        @property
+        def control(self) -> Rows:
+            """The widget, for `@on` selectors."""
+            return self.rows
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        rows: Rows
+        index: int
+
+        @property
+        def control(self) -> Rows:
+            """The widget, for `@on` selectors."""
+            return self.rows
+
+    _top = 0
+
+    def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+        """Lines above the rows that do not scroll."""
+        return ()
+
+    def rows(self, width: int) -> Sequence[Content]:
+        """The rows, without the cursor."""
+        raise NotImplementedError
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows(self.size.width or 80))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Within the rows."""
+        return max(0, min(cursor, self.count - 1))
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Repaint the two rows, and tell the screen."""
+        self.redraw()
+        if before != after:
+            self.post_message(self.Moved(self, after))
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
+        """Headings, then as many rows as there is room for, the cursor's among them."""
+        headings, rows = list(self.headings(width)), list(self.rows(width))
+        room = max(1, height - len(headings)) if height else len(rows)
+        cursor = min(self.cursor, max(0, len(rows) - 1))
+        top = max(0, min(self._top, len(rows) - room))
+        top = cursor if cursor < top else max(top, cursor - room + 1)
+        self._top = top
+        shown = rows[top : top + room]
+        if self.has_focus and shown:
+            here = cursor - top
+            shown[here] = fitted(shown[here], width).stylize(
+                "$block-cursor-foreground on $block-cursor-background"
+            )
+        if len(rows) > top + room and shown:
+            shown[-1] = _more(shown[-1], f" ↓{len(rows) - top - room}", width)
+        return [*headings, *shown]
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        self.cursor += by
+
+    def action_choose(self) -> None:
+        """Choose the row under the cursor."""
+        if self.count:
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; on the cursor it chooses."""
+        row = event.y - len(self.headings(self.size.width)) + self._top
+        if not 0 <= row < self.count:
+            return
+        if row == self.cursor:
+            self.action_choose()
+        self.cursor = row
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel moves the cursor."""
+        self.cursor += 1
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel moves the cursor."""
+        self.cursor -= 1
+
+
+def _more(row: Content, mark: str, width: int) -> Content:
+    return Content.assemble(fitted(row, width - len(mark)), (mark, "dim"))

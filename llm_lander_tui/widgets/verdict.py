@@ -1,0 +1,67 @@
+"""The answer in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from llm_lander_tui.planner.plan import Binding, Plan
+from llm_lander_tui.state import LanderState
+from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.widgets.lines import Lines
+
+
+class Verdict(Lines):
+    """Whether it lands, with how much, and what ends it."""
+
+    DEFAULT_CSS = "Verdict { padding: 0 1; }"
+
+    def __init__(self, state: LanderState) -> None:
+        super().__init__(id="verdict")
+        self.state = state
+
+    def on_mount(self) -> None:
+        """Follow the plan."""
+        self.watch(self.state, "plan", self.redraw, init=False)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+        """The sentence, wrapped."""
+        plan = self.state.plan
+        if plan is None:
+            return (Content(self.state.status),)
+        return sentence(plan).wrap(max(20, width))
+
+
+def sentence(plan: Plan) -> Content:
+    """What the header says in numbers, as one would say it."""
+    limits, scenario = plan.limits, plan.scenario
+    bold = "bold"
+    users = "" if scenario.concurrency == 1 else f" for {scenario.concurrency} sequences at once"
+    if plan.problems:
+        return Content.assemble(
+            (f"{scenario.engine.title} would not start", bold), f": {plan.problems[0]}"
+        )
+    if not limits.lands:
+        return Content.assemble(
+            "It does not land: the model alone is ", (format_bytes(plan.short_bytes), bold),
+            f" too large for {_place(plan)} at {scenario.context:,} tokens.",
+        )  # fmt: skip
+    if not plan.fits:
+        return Content.assemble(
+            f"It does not land with {scenario.context:,} tokens{users}: ",
+            (format_bytes(plan.short_bytes), bold), " are missing; ",
+            (format_tokens(limits.max_context), bold), " tokens would fit.",
+        )  # fmt: skip
+    end = "where the model itself ends" if limits.binding is Binding.MODEL else "where memory ends"
+    return Content.assemble(
+        "It lands with ", (format_tokens(scenario.context), bold), f" tokens of context{users}, ",
+        (format_bytes(plan.spare_bytes), bold), " to spare, and could have ",
+        (format_tokens(limits.max_context), bold), f", {end}; ",
+        (format_tokens(limits.safe_context), bold), " are safe.",
+    )  # fmt: skip
+
+
+def _place(plan: Plan) -> str:
+    count = len(plan.devices)
+    return "this GPU" if count == 1 else f"these {count} GPUs"
