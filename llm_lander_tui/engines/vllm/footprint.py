@@ -139,6 +139,11 @@ class VllmFootprint:
             found += rank.host
         return tuple(found)
 
+    def weight_bytes(self, gpu: int) -> int:
+        """The log's "Model loading took" on a GPU."""
+        rank = self._ranks[gpu]
+        return rank.weights.bytes - rank.offloaded
+
     def available_kv(self, gpu: int, context: int, concurrency: int = 1) -> int:
         """The log's "Available KV cache memory" on a GPU, which vLLM fills with blocks."""
         rank = self._ranks[gpu]
@@ -146,6 +151,16 @@ class VllmFootprint:
         requested = self.budgets[gpu].bytes - outside
         activation = self.activation(rank.stage, self.batch(context, concurrency))
         return requested - (rank.fixed_bytes - outside) - activation
+
+    def printed_activation(self, gpu: int, context: int, concurrency: int = 1) -> int:
+        """The log's activation peak, which counts the estimate for graphs where that is budgeted."""
+        peak = self.activation(self._ranks[gpu].stage, self.batch(context, concurrency))
+        return peak + (self._graphs.bytes if self.rules.graphs_in_budget else 0)
+
+    @property
+    def graph_bytes(self) -> int:
+        """What captured CUDA graphs hold on each GPU."""
+        return self._graphs.bytes
 
     def _outside(self, gpu: int) -> Outside:
         graphs = 0 if self.rules.graphs_in_budget else self._graphs.bytes
