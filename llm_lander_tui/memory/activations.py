@@ -14,7 +14,7 @@ from enum import StrEnum
 from llm_lander_tui.models.architecture import Layer, Mixer
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
-from llm_lander_tui.models.tensors import Shard
+from llm_lander_tui.models.tensors import Shard, Tensor
 
 FP32_BYTES = 4
 STREAM = 3
@@ -54,13 +54,13 @@ def layer_stages(
     experts: Experts,
     *,
     repeats_kv: bool = False,
-    dequantises: bool = False,
+    dequantised_copies: int = 0,
 ) -> tuple[Stage, ...]:
     """The stages of a layer's forward pass whose working sets can be the largest.
 
     `element` is the bytes of an activation, `repeats_kv` tells that keys and values are copied once
-    per query head before attention, `dequantises` that a matrix is expanded to 16 bits when it is
-    used. The layer's own KV cache rows are not in it.
+    per query head before attention, `dequantised_copies` how many 16-bit copies of a matrix are made
+    when it is used. The layer's own KV cache rows are not in it.
     """
     found = [
         _attention_stage(mixer, hidden, element, attention, repeats_kv=repeats_kv)
@@ -72,17 +72,19 @@ def layer_stages(
         found.append(Stage("the feed-forward layer", element * width))
     elif isinstance(layer.mlp, ExpertsMlp):
         found.append(_experts_stage(layer.mlp, hidden, element, experts))
-    if dequantises:
-        found.append(_expanded_stage(layer, hidden, element))
+    if dequantised_copies:
+        matrices = [t for t in layer.tensors() if t.linear]
+        largest = max(matrices, key=lambda t: t.rows * t.columns)
+        width = STREAM * hidden
+        found.append(expanded_stage(largest, width, element, dequantised_copies))
     return tuple(found)
 
 
-def _expanded_stage(layer: Layer, hidden: int, element: int) -> Stage:
-    """A matrix of the layer expanded to 16 bits, with its input and output."""
-    matrices = [t for t in layer.tensors() if t.linear]
-    largest = max(matrices, key=lambda t: t.rows * t.columns)
-    width = largest.rows + largest.columns + STREAM * hidden
-    return Stage("a dequantised matrix", element * width, once=2 * largest.rows * largest.columns)
+def expanded_stage(matrix: Tensor, width: int, element: int, copies: int) -> Stage:
+    """A matrix expanded to 16 bits, with its input, its output and `width` elements a token."""
+    per_token = element * (matrix.rows + matrix.columns + width)
+    once = 2 * copies * matrix.rows * matrix.columns
+    return Stage("a dequantised matrix", per_token, once=once)
 
 
 def _attention_stage(

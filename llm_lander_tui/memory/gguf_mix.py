@@ -101,6 +101,8 @@ class _Mix:
     file_type: str
     imatrix: bool
     facts: GgufFacts
+    tables: str = ""
+    pure: bool = False
     value: int = 0
     down: int = 0
 
@@ -120,6 +122,10 @@ class _Mix:
     def _wanted(self, default: str, entry: GgufTensor) -> str:
         name, tensor = entry.name, entry.tensor
         table = name in ("token_embd.weight", "per_layer_token_embd.weight")
+        if self.tables and (table or name == "output.weight"):
+            return self.tables
+        if self.pure:
+            return default
         if name == "output.weight" or (table and self.facts.tied):
             return self._output(default, tensor)
         if self.file_type == "MXFP4_MOE":
@@ -289,18 +295,36 @@ def may_quantise(entry: GgufTensor) -> bool:
     )
 
 
+WIDE_TABLES = MappingProxyType(
+    {
+        "Q2_K_L": "Q2_K", "Q3_K_XL": "Q3_K_L", "Q4_K_L": "Q4_K_M", "Q5_K_L": "Q5_K_M",
+        "Q6_K_L": "Q6_K",
+    }
+)  # fmt: skip
+"""Names of files whose embedding and output are Q8_0, with the file type of the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class GgufRecipe:
-    """A file type of llama-quantize, with an importance matrix or without."""
+    """A file type of llama-quantize, with an importance matrix or without.
+
+    `tables` is the type of embedding and output where it is chosen apart (--token-embedding-type
+    and --output-tensor-type); `pure` gives every tensor the default type (--pure).
+    """
 
     file_type: str
     imatrix: bool = True
+    tables: str = ""
+    pure: bool = False
 
     @property
     def name(self) -> str:
         if self.file_type in ("F32", "F16", "BF16"):
             return f"GGUF-{self.file_type}"
-        return self.file_type if self.imatrix else f"{self.file_type}-static"
+        if self.tables:
+            return next(name for name, base in WIDE_TABLES.items() if base == self.file_type)
+        pure = "-pure" if self.pure else ""
+        return f"{self.file_type}{pure}" + ("" if self.imatrix else "-static")
 
     @property
     def family(self) -> str:
@@ -308,11 +332,11 @@ class GgufRecipe:
 
     @property
     def bits(self) -> float:
-        return FILE_TYPES[self.file_type][1]
+        return FILE_TYPES[self.file_type][1] + (0.05 if self.tables else 0)
 
     def storages(self, architecture: Architecture) -> Weights:
         """Every ggml tensor with its type (memory_models A.5)."""
-        mix = _Mix(self.file_type, self.imatrix, gguf_facts(architecture))
+        mix = _Mix(self.file_type, self.imatrix, gguf_facts(architecture), self.tables, self.pure)
         kept = "F32" if self.file_type == "F32" else "F16"
         found = []
         for entry in gguf_tensors(architecture):

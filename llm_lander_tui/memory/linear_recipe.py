@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_lander_tui.formats import BF16, F16, Block
+from llm_lander_tui.memory.module_names import NO_MODULES, Modules, module_names
 from llm_lander_tui.memory.weights import BlockStorage, Storage, Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 
 KEPT_STEMS = frozenset(
-    ("ffn_gate_inp", "ffn_gate_inp_shexp", "ssm_beta_alpha", "ssm_alpha", "ssm_beta", "ssm_x")
+    ("ffn_gate_inp", "ffn_gate_inp_shexp", "ssm_ba", "ssm_alpha", "ssm_beta", "ssm_x", "ssm_dt")
 )
 """Linear layers that every method leaves at 16 bits: routers and projections of a few rows."""
 
@@ -22,13 +23,19 @@ def sixteen_bits(architecture: Architecture) -> BlockStorage:
 
 
 def assemble(
-    architecture: Architecture, storage: Callable[[int | None, Tensor], Storage]
+    architecture: Architecture,
+    storage: Callable[[int | None, Tensor], Storage],
+    *,
+    by_number: bool = False,
 ) -> Weights:
-    """The weights with `storage(layer, tensor)` chosen once for each distinct layer."""
+    """The weights with `storage(layer, tensor)` for each tensor.
+
+    It is asked once for each distinct layer, unless it looks at the layer's number (`by_number`).
+    """
     found = [WeightTensor(None, t, storage(None, t)) for t in architecture.outer]
     chosen: dict[Layer, tuple[tuple[Tensor, Storage], ...]] = {}
     for number, layer in enumerate(architecture.layers):
-        if layer not in chosen:
+        if by_number or layer not in chosen:
             chosen[layer] = tuple((t, storage(number, t)) for t in layer.tensors())
         found += (WeightTensor(number, t, s) for t, s in chosen[layer])
     return Weights(tuple(found))
@@ -56,7 +63,8 @@ class PlainRecipe:
 class LinearRecipe:
     """Linear layers by `linear`, `experts` and `head`, everything else at 16 bits.
 
-    None leaves dense linear layers, expert stacks or the output head at 16 bits.
+    None leaves dense linear layers, expert stacks or the output head at 16 bits. `kept` modules
+    stay at 16 bits, `overrides` give modules another storage, the first that holds one.
     """
 
     name: str
@@ -65,17 +73,30 @@ class LinearRecipe:
     linear: Storage | None
     experts: Storage | None
     head: Storage | None = None
+    kept: Modules = NO_MODULES
+    overrides: tuple[tuple[Modules, Storage], ...] = ()
 
     def storages(self, architecture: Architecture) -> Weights:
         """Every tensor of the architecture with its storage."""
-        kept = sixteen_bits(architecture)
-        return assemble(architecture, lambda _, tensor: self._chosen(tensor) or kept)
+        plain = sixteen_bits(architecture)
+        return assemble(
+            architecture,
+            lambda layer, tensor: self._chosen(layer, tensor) or plain,
+            by_number=bool(self.kept or self.overrides),
+        )
 
-    def _chosen(self, tensor: Tensor) -> Storage | None:
-        if tensor.part is Part.LM_HEAD:
-            return None if tensor.bias else self.head
+    def _chosen(self, layer: int | None, tensor: Tensor) -> Storage | None:
         if not tensor.linear or tensor.part is Part.TOWER or tensor.name in KEPT_STEMS:
             return None
+        if self.kept or self.overrides:
+            names = module_names(layer, tensor)
+            if self.kept.hold(names):
+                return None
+            for modules, storage in self.overrides:
+                if modules.hold(names):
+                    return storage
+        if tensor.part is Part.LM_HEAD:
+            return self.head
         if tensor.shard in (Shard.EXPERTS, Shard.EXPERTS_ROW):
             return self.experts
         return self.linear

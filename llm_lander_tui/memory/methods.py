@@ -41,6 +41,10 @@ NVFP4 = ScaledStorage("nvfp4", 4, 1, 1, 16, per_matrix=8)
 """An FP8 scale for 16 values, FP32 global and input scales a matrix."""
 MXFP4 = BlockStorage(GGML_TYPE_BY_NAME["MXFP4"])
 """An E8M0 scale for 32 values."""
+BITNET = ScaledStorage("bitnet", 2, 2)
+"""Four ternary values a byte, one scale a matrix."""
+MXFP8 = ScaledStorage("mxfp8", 8, 1, 1, 32)
+"""An E8M0 scale for 32 FP8 values."""
 NF4 = FlatStorage("nf4")
 NF4_NESTED = FlatStorage("nf4", nested=True)
 FP4 = FlatStorage("fp4")

@@ -9,13 +9,15 @@ from functools import lru_cache
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.formats import BF16, F16, F32, INT4, INT8
 from llm_lander_tui.memory import methods
-from llm_lander_tui.memory.gguf_mix import FILE_TYPES, GgufRecipe
+from llm_lander_tui.memory.gguf_mix import FILE_TYPES, WIDE_TABLES, GgufRecipe
 from llm_lander_tui.memory.linear_recipe import LinearRecipe, PlainRecipe
 from llm_lander_tui.memory.methods import uniform
+from llm_lander_tui.memory.torchao import torchao
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 
 _EXL_HEAD_BITS = 6
+_W8A16 = methods.packed_int(8, -1)
 
 NAMED: tuple[Recipe, ...] = (
     PlainRecipe("FP32", F32),
@@ -34,7 +36,9 @@ NAMED: tuple[Recipe, ...] = (
     uniform("FP4-DQ", "bnb", 4, methods.FP4_NESTED),
     LinearRecipe("MXFP4", "mxfp4", 4, None, methods.MXFP4),
     uniform("NVFP4", "nvfp4", 4, methods.NVFP4),
+    LinearRecipe("W8A16", "compressed-tensors", 8, _W8A16, _W8A16),
     *(GgufRecipe(file_type) for file_type in FILE_TYPES),
+    *(GgufRecipe(base, tables="Q8_0") for base in WIDE_TABLES.values()),
 )
 """Formats whose name says everything."""
 
@@ -42,7 +46,7 @@ _BY_NAME = {recipe.name.lower(): recipe for recipe in NAMED}
 
 _ALIASES = {
     "f32": "fp32", "float32": "fp32", "f16": "fp16", "float16": "fp16", "bfloat16": "bf16",
-    "int8-w8a8": "w8a8", "w8a8-int8": "w8a8", "w8a16": "int8",
+    "int8-w8a8": "w8a8", "w8a8-int8": "w8a8",
     "fp8-per-tensor": "fp8", "fp8-per-channel": "fp8-dynamic",
     "bnb-nf4": "nf4", "bnb-nf4-dq": "nf4-dq", "bnb-fp4": "fp4", "bnb-fp4-dq": "fp4-dq",
     "bnb-int8": "llm.int8", "nf4_dq": "nf4-dq",
@@ -75,6 +79,15 @@ def _exl(method: str, bits: float) -> Recipe:
     return LinearRecipe(f"{method.upper()}-{bits:g}bpw", method, bits, body, body, head)
 
 
+def _gguf(key: str) -> Recipe | None:
+    """A GGUF mix by name: "gguf-bf16", "q4_k_m-static" (no importance matrix), "iq4_xs-pure"."""
+    match = re.fullmatch(r"(?:gguf-)?(\w+?)(-pure)?(-static)?", key)
+    file_type = match[1].upper() if match else ""
+    if match is None or file_type not in FILE_TYPES:
+        return None
+    return GgufRecipe(file_type, not match[3], pure=bool(match[2]))
+
+
 @lru_cache(maxsize=256)
 def get(name: str) -> Recipe:
     """The weight format of that name, whatever its case: "FP16", "GPTQ-4bit-g128", "Q4_K_M".
@@ -85,6 +98,11 @@ def get(name: str) -> Recipe:
     key = _ALIASES.get(key, key)
     if key in _BY_NAME:
         return _BY_NAME[key]
+    if (gguf := _gguf(key)) is not None:
+        return gguf
+    if key.startswith("torchao-"):
+        groups = re.findall(r"-g?(\d+)", key)
+        return torchao(key.removeprefix("torchao-"), int(groups[-1]) if groups else 128)
     if match := _GROUPED.fullmatch(key):
         method, bits, group = match.groups()
         default_bits = int(method[1]) if method[0] == "w" else 4
@@ -92,6 +110,12 @@ def get(name: str) -> Recipe:
         return _grouped(method, int(bits or default_bits), int(group or default_group))
     if match := _EXL.fullmatch(key):
         return _exl(match[1], float(match[2] or 4))
+    if key.startswith("ud-") or key.endswith("_xl"):
+        raise UsageError(
+            "No rule for this weight format",
+            f"{name} mixes types by a rule that its makers do not publish.",
+            "Open the GGUF file itself: its header says what every tensor is.",
+        )
     near = get_close_matches(key, [*_BY_NAME, "gptq-4bit-g128", "awq-4bit-g128", "exl3-4.0bpw"], 3)
     raise UsageError(
         "Unknown weight format",
