@@ -39,8 +39,11 @@ class TorchRules:
     attention (MLA) caches keys and values of every head instead of the latent. `repeats_kv`: keys
     and values are copied once per query head. `rope_tables`: rotary tables of all positions, kept
     by every layer. `one_arena`: weights are cut from one warmed-up segment, without rounding each.
-    `dequantises`: a matrix is expanded to 16 bits when a batch of tokens uses it.
-    `max_new_tokens` None means that the prompt may fill the context.
+    `dequantises`: a matrix is expanded to 16 bits, `dequantised_copies` times, when a batch of
+    tokens uses it. `even_layers`: every GPU gets the same number of layers, embedding and head the
+    first one. `prefill_chunk`: prompt tokens that one step takes, over the batch.
+    `fuses_qkv`: query, key and value weights are copied into one after loading, so that both live
+    before the first step. `max_new_tokens` None means that the prompt may fill the context.
     """
 
     attention: Attention = Attention.SDPA
@@ -53,6 +56,11 @@ class TorchRules:
     rope_tables: bool = False
     one_arena: bool = True
     dequantises: bool = False
+    dequantised_copies: int = 1
+    fuses_qkv: bool = False
+    even_layers: bool = False
+    prefill_chunk: int | None = None
+    embedding_on_host: bool = False
     max_new_tokens: int | None = None
     buffers: tuple[Buffer, ...] = ()
 
@@ -82,6 +90,13 @@ TRANSFORMERS_4_51 = TorchRules(experts=Experts.LOOP, latent_expanded=True, repea
 """From 4.50: one warmed-up arena for the weights (modeling_utils.py, caching_allocator_warmup)."""
 TRANSFORMERS_5 = TorchRules()
 """From 5: fused experts and latent caches (integrations/moe.py, modeling_deepseek_v3.py)."""
+
+
+def even_layers(layers: int, gpus: int) -> tuple[range, ...]:
+    """The layers of each GPU when their number is divided evenly, the first ones one more."""
+    each, more = divmod(layers, gpus)
+    ends = [each * (i + 1) + min(i + 1, more) for i in range(gpus)]
+    return tuple(range(a, b) for a, b in zip([0, *ends], ends, strict=False))
 
 
 def place_layers(

@@ -8,6 +8,7 @@ from typing import ClassVar
 from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import (
     TRANSFORMERS_4_40,
     TRANSFORMERS_4_46,
@@ -18,6 +19,8 @@ from llm_lander_tui.engines.torch_rules import (
     TorchRules,
 )
 from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.memory.linear_recipe import LinearRecipe
+from llm_lander_tui.models.mlp import ExpertsMlp
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
 
@@ -71,6 +74,17 @@ class Transformers(TorchEngine):
     def rules(self, scenario: Scenario) -> TorchRules:
         return transformers_rules(scenario, options_of(scenario))
 
+    def footprint(self, scenario: Scenario) -> TorchFootprint:
+        recipe = scenario.weights
+        fused = options_of(scenario).release == "5" and recipe.family == "bnb"
+        if not fused or not isinstance(recipe, LinearRecipe) or recipe.experts is None:
+            return super().footprint(scenario)
+        # bitsandbytes replaces nn.Linear alone, and release 5 holds experts as one parameter.
+        footprint = super().footprint(replace(scenario, weights=replace(recipe, experts=None)))
+        if any(isinstance(x.mlp, ExpertsMlp) for x in scenario.model.architecture.layers):
+            footprint.notes = (*footprint.notes, EXPERTS_KEPT)
+        return footprint
+
     def command(self, scenario: Scenario, context: int) -> str:
         return snippet(scenario, context, options_of(scenario))
 
@@ -116,6 +130,10 @@ def _buffers(scenario: Scenario, options: TransformersOptions) -> tuple[Buffer, 
 
 
 UNTIED_SPREAD = 0.1
+
+EXPERTS_KEPT = (
+    "Transformers 5 fuses the experts into one parameter, which bitsandbytes leaves at 16 bits."
+)
 
 DEQUANTISING = frozenset({"bnb", "hqq", "awq", "mxfp4"})
 """Weight families whose layers expand a matrix for a batch of tokens (bitsandbytes

@@ -59,8 +59,8 @@ def layer_stages(
     """The stages of a layer's forward pass whose working sets can be the largest.
 
     `element` is the bytes of an activation, `repeats_kv` tells that keys and values are copied once
-    per query head before attention, `dequantised_copies` how many 16-bit copies of a matrix are made
-    when it is used. The layer's own KV cache rows are not in it.
+    per query head before attention, `dequantised_copies` how many 16-bit copies of a matrix a use
+    makes. The layer's own KV cache rows are not in it.
     """
     found = [
         _attention_stage(mixer, hidden, element, attention, repeats_kv=repeats_kv)
@@ -73,10 +73,9 @@ def layer_stages(
     elif isinstance(layer.mlp, ExpertsMlp):
         found.append(_experts_stage(layer.mlp, hidden, element, experts))
     if dequantised_copies:
-        matrices = [t for t in layer.tensors() if t.linear]
-        largest = max(matrices, key=lambda t: t.rows * t.columns)
-        width = STREAM * hidden
-        found.append(expanded_stage(largest, width, element, dequantised_copies))
+        linear = [t for t in layer.tensors() if t.linear]
+        largest = max(linear, key=lambda t: t.rows * t.columns)
+        found.append(expanded_stage(largest, STREAM * hidden, element, dequantised_copies))
     return tuple(found)
 
 

@@ -1,0 +1,104 @@
+"""AutoAWQ: AWQ weights with fused modules and a cache allocated in advance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, Cache, TorchRules
+from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.attention import GroupedAttention
+from llm_lander_tui.planner.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class AutoAwqOptions:
+    """Arguments of `from_quantized`.
+
+    `fuse_layers` allocates the cache for batch x context at once; `max_new_tokens` None plans for a
+    prompt that fills the whole context.
+    """
+
+    fuse_layers: bool = True
+    max_new_tokens: int | None = None
+
+
+OPTIONS = (
+    Option("fuse_layers", "fuse_layers", "fused modules with a static cache", (True, False)),
+    Option(
+        "max_new_tokens",
+        "max_new_tokens",
+        "tokens of the context that are generated, not prompt",
+        (None, 128, 256, 512, 1024, 2048, 4096),
+    ),
+)
+
+
+class AutoAwq(TorchEngine):
+    """AutoAWQ's `AutoAWQForCausalLM.from_quantized`."""
+
+    id: ClassVar[str] = "autoawq"
+    title: ClassVar[str] = "AutoAWQ"
+    kv_formats: ClassVar[tuple[str, ...]] = ("f16",)
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = AutoAwqOptions()
+    families: ClassVar[frozenset[str]] = frozenset({"awq"})
+
+    def rules(self, scenario: Scenario) -> TorchRules:
+        options = options_of(scenario)
+        fused = options.fuse_layers
+        eager = fused and _grouped(scenario.model.architecture)
+        return replace(
+            TRANSFORMERS_4_40,
+            attention=Attention.EAGER if eager else Attention.SDPA,
+            cache=Cache.STATIC if fused else Cache.DYNAMIC,
+            cache_copies=1 if fused else TRANSFORMERS_4_40.cache_copies,
+            rope_tables=not fused,
+            dequantises=True,
+            fuses_qkv=fused,
+            max_new_tokens=options.max_new_tokens,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        new = options.max_new_tokens or min(256, context)
+        lines = (
+            "from awq import AutoAWQForCausalLM",
+            "from transformers import AutoTokenizer",
+            f"model = AutoAWQForCausalLM.from_quantized({scenario.model.name!r}, "
+            f"fuse_layers={options.fuse_layers}, max_seq_len={context}, "
+            f"batch_size={scenario.concurrency})",
+            f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
+            f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
+            "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+            "batch = tokenizer(prompts, return_tensors='pt', padding=True, truncation=True, "
+            f"max_length={max(1, context - new)}).to('cuda')",
+            f"output = model.generate(**batch, max_new_tokens={new})",
+            "print(tokenizer.batch_decode(output)[0])",
+        )
+        return "python - <<'EOF'\n" + "\n".join(lines) + "\nEOF"
+
+
+def options_of(scenario: Scenario) -> AutoAwqOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, AutoAwqOptions) else AutoAwqOptions()
+
+
+def _grouped(architecture: Architecture) -> bool:
+    """Whether query heads share KV heads: the fused attention then computes scores itself.
+
+    Seen in the published peaks of Mistral, Mixtral, TinyLlama and CodeLlama-34B; multi-head models
+    (Llama-2, MPT) show no scores (AutoAWQ README, benchmarks).
+    """
+    return any(
+        isinstance(mixer, GroupedAttention) and mixer.kv_heads < mixer.heads
+        for layer, _ in architecture.layer_groups
+        for mixer in layer.mixers
+    )
+
+
+AUTOAWQ = AutoAwq()

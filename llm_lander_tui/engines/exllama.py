@@ -1,0 +1,90 @@
+"""ExLlamaV2: EXL2, EXL3 and GPTQ weights, a static cache, prompts in chunks."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.torch_engine import TorchEngine, largest_linear
+from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
+from llm_lander_tui.memory.activations import Attention, Experts
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_bytes
+
+CACHE_FLAGS = {"f16": "", "fp8": " -c8", "int8": " -cq8", "int4": " -cq4"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExLlamaOptions:
+    """`max_input_len` is the chunk of the prompt that one step takes."""
+
+    attention: Attention = Attention.FLASH
+    max_input_len: int = 2048
+
+
+OPTIONS = (
+    Option("attention", "no_flash_attn", "how attention is computed", tuple(Attention)),
+    Option(
+        "max_input_len",
+        "max_input_len",
+        "prompt tokens of one step",
+        (256, 512, 1024, 2048, 4096, 8192),
+    ),
+)
+
+
+class ExLlama(TorchEngine):
+    """ExLlamaV2's `ExLlamaV2Cache` over `config.max_seq_len` tokens."""
+
+    id: ClassVar[str] = "exllamav2"
+    title: ClassVar[str] = "ExLlamaV2"
+    kv_formats: ClassVar[tuple[str, ...]] = ("f16", "fp8", "int8", "int4")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = ExLlamaOptions()
+    families: ClassVar[frozenset[str]] = frozenset({"exl2", "exl3", "gptq"})
+
+    def rules(self, scenario: Scenario) -> TorchRules:
+        options = options_of(scenario)
+        return TorchRules(
+            attention=options.attention,
+            experts=Experts.LOOP,
+            cache=Cache.STATIC,
+            latent_expanded=True,
+            one_arena=False,
+            prefill_chunk=options.max_input_len,
+            embedding_on_host=not scenario.model.architecture.tied_embeddings,
+            buffers=_scratch(scenario),
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        words = ["python examples/chat.py -m", shlex.quote(scenario.model.name)]
+        words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
+        if len(scenario.gpus) > 1:
+            words.append("-gs auto")
+        return " ".join(words)
+
+
+def options_of(scenario: Scenario) -> ExLlamaOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, ExLlamaOptions) else ExLlamaOptions()
+
+
+def _scratch(scenario: Scenario) -> tuple[Buffer, ...]:
+    """temp_dq, the largest matrix at 16 bits (exllamav2/linear.py, temp_dq_size)."""
+    elements, rows, columns = largest_linear(scenario)
+    if not elements:
+        return ()
+    return (
+        Buffer(
+            2 * elements,
+            f"temp_dq: the largest matrix, {rows:,} x {columns:,}, at 16 bits: "
+            f"{format_bytes(2 * elements)}.",
+            source="exllamav2/linear.py, temp_dq_size",
+        ),
+    )
+
+
+EXLLAMA = ExLlama()

@@ -1,0 +1,77 @@
+"""FastChat: a Transformers model behind `fastchat.serve.model_worker`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_51, TorchRules
+from llm_lander_tui.engines.transformers import DEQUANTISING
+from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.planner.scenario import Scenario
+
+STREAM_LENGTH = 2048
+"""Tokens that a request generates at most (`max_new_tokens` of generate_stream)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FastChatOptions:
+    """Arguments of the worker; `max_new_tokens` None plans for a prompt that fills the context."""
+
+    max_new_tokens: int | None = None
+
+
+OPTIONS = (
+    Option(
+        "max_new_tokens",
+        "max_new_tokens",
+        "tokens of the context that are generated, not prompt",
+        (None, 256, 512, 1024, STREAM_LENGTH),
+    ),
+)
+
+
+class FastChat(TorchEngine):
+    """The model worker: one request at a time per stream, logits of the whole prompt.
+
+    Its own loop calls `model(input_ids, use_cache=True)` without asking for the last logits only
+    (fastchat/serve/inference.py, generate_stream), so a prompt costs logits for all its tokens.
+    """
+
+    id: ClassVar[str] = "fastchat"
+    title: ClassVar[str] = "FastChat"
+    kv_formats: ClassVar[tuple[str, ...]] = ("f16", "bf16")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = FastChatOptions()
+    families: ClassVar[frozenset[str]] = frozenset({"plain", "int8", "bnb", "gptq", "awq"})
+
+    def rules(self, scenario: Scenario) -> TorchRules:
+        options = scenario.options
+        given = options if isinstance(options, FastChatOptions) else FastChatOptions()
+        return replace(
+            TRANSFORMERS_4_51,
+            attention=Attention.SDPA,
+            logits_of_prompt=True,
+            max_new_tokens=given.max_new_tokens,
+            dequantises=scenario.weights.family in DEQUANTISING,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:  # noqa: ARG002
+        words = ["python -m fastchat.serve.model_worker"]
+        words.append(f"--model-path {shlex.quote(scenario.model.name)}")
+        words.append(f"--num-gpus {len(scenario.gpus)}")
+        if len(scenario.gpus) > 1:
+            gigabytes = min(gpu.free_bytes - scenario.margin_bytes for gpu in scenario.gpus) >> 30
+            words.append(f"--max-gpu-memory {max(1, gigabytes)}GiB")
+        if scenario.weights.family in {"int8", "bnb"}:
+            words.append("--load-8bit")
+        elif scenario.weights.name in {"BF16", "FP16"}:
+            words.append(f"--dtype {'bfloat16' if scenario.weights.name == 'BF16' else 'float16'}")
+        words.append(f"--limit-worker-concurrency {scenario.concurrency}")
+        return " ".join(words)
+
+
+FASTCHAT = FastChat()

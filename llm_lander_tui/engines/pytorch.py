@@ -1,0 +1,97 @@
+"""Plain PyTorch: a model's own modules with a cache allocated in advance (LitGPT, gpt-fast)."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_footprint import TorchFootprint
+from llm_lander_tui.engines.torch_rules import Cache, TorchRules
+from llm_lander_tui.memory.activations import Attention, Experts
+from llm_lander_tui.memory.linear_recipe import LinearRecipe
+from llm_lander_tui.planner.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class PyTorchOptions:
+    """Arguments of `litgpt generate`; None plans for a prompt that fills the whole context."""
+
+    attention: Attention = Attention.SDPA
+    max_new_tokens: int | None = None
+
+
+OPTIONS = (
+    Option("attention", "attention", "how attention is computed", tuple(Attention)),
+    Option(
+        "max_new_tokens",
+        "--max_new_tokens",
+        "tokens of the context that are generated, not prompt",
+        (None, 50, 128, 256, 512, 1024, 2048, 4096),
+    ),
+)
+QUANTIZE = {
+    "NF4": "bnb.nf4", "NF4-DQ": "bnb.nf4-dq", "FP4": "bnb.fp4", "FP4-DQ": "bnb.fp4-dq",
+    "LLM.int8": "bnb.int8",
+}  # fmt: skip
+
+
+class PyTorch(TorchEngine):
+    """LitGPT's `generate`: static cache, logits of the whole prompt."""
+
+    id: ClassVar[str] = "pytorch"
+    title: ClassVar[str] = "PyTorch (LitGPT)"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = PyTorchOptions()
+    families: ClassVar[frozenset[str]] = frozenset({"plain", "bnb"})
+
+    def rules(self, scenario: Scenario) -> TorchRules:
+        options = options_of(scenario)
+        return TorchRules(
+            attention=options.attention,
+            experts=Experts.LOOP,
+            cache=Cache.STATIC,
+            logits_of_prompt=True,
+            latent_expanded=True,
+            repeats_kv=True,
+            one_arena=False,
+            dequantises=scenario.weights.family == "bnb",
+            dequantised_copies=2,
+            even_layers=True,
+            max_new_tokens=options.max_new_tokens,
+        )
+
+    def footprint(self, scenario: Scenario) -> TorchFootprint:
+        recipe = scenario.weights
+        if isinstance(recipe, LinearRecipe) and recipe.family == "bnb":
+            # LitGPT replaces every linear layer, the head among them.
+            scenario = replace(scenario, weights=replace(recipe, head=recipe.linear))
+        return super().footprint(scenario)
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        new = options.max_new_tokens or min(256, context)
+        words = [f"litgpt {_verb(scenario)} {shlex.quote(scenario.model.name)}"]
+        words.append(f"--max_new_tokens {new}")
+        if scenario.weights.name in QUANTIZE:
+            words.append(f"--quantize {QUANTIZE[scenario.weights.name]} --precision bf16-true")
+        elif scenario.weights.name == "FP32":
+            words.append("--precision 32-true")
+        else:
+            words.append(f"--precision {'16' if scenario.weights.name == 'FP16' else 'bf16'}-true")
+        return " ".join(words)
+
+
+def _verb(scenario: Scenario) -> str:
+    return "generate_sequentially" if len(scenario.gpus) > 1 else "generate"
+
+
+def options_of(scenario: Scenario) -> PyTorchOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, PyTorchOptions) else PyTorchOptions()
+
+
+PYTORCH = PyTorch()

@@ -1,0 +1,219 @@
+"""Each GPU's share of a model that runs as PyTorch modules, as coefficients of the load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
+from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
+from llm_lander_tui.memory.activations import (
+    Stage,
+    expanded_stage,
+    largest_stages,
+    layer_stages,
+)
+from llm_lander_tui.memory.allocator import cublas_workspace, weights_held
+from llm_lander_tui.memory.weights import Weights, weights_of
+from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.attention import LatentAttention
+from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState, SpanKind
+from llm_lander_tui.models.tensors import Part, Tensor
+from llm_lander_tui.planner.scenario import Scenario
+
+INDEX_BYTES = 32
+"""Token ids, mask, positions and cache positions, 64-bit each, per token."""
+LOGIT_BYTES = 4
+"""FP32 copy of the logits that sampling works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Cache rows of one span on a device: bytes per token, tokens held at most (0: all)."""
+
+    layers: int
+    per_token: int
+    window: int
+
+    def bytes(self, tokens: int) -> int:
+        return self.per_token * (min(tokens, self.window) if self.window else tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One GPU's share, as coefficients of context and concurrency."""
+
+    weights: int
+    rounding: int
+    reserved: int
+    layers: range
+    rows: tuple[Rows, ...]
+    state: int
+    stages: tuple[Stage, ...]
+    stream: int
+    """Bytes per token beside the layers: input embeddings, positions."""
+    growth: int
+    """Bytes per token of the largest tensor that a concatenation makes anew."""
+    logits: int
+    """Bytes per row of logits; 0 without the head."""
+    hidden: int
+    """Bytes per token of the hidden states that the head reads."""
+    fusing: int
+    """Bytes of query, key and value weights that a loader holds twice."""
+    fixed: int
+    context: ContextSize
+
+
+def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
+    """The share of each GPU of the scenario."""
+    architecture = scenario.model.architecture
+    weights = weights_of(architecture, scenario.weights)
+    gpus = scenario.gpus
+    by_layer = weights.by_layer
+    sizes = [by_layer.get(i, 0) for i in range(len(architecture.layers))]
+    after = sum(
+        t.bytes
+        for t in weights.tensors
+        if t.layer is None and t.tensor.part in (Part.LM_HEAD, Part.NORM)
+    )
+    before = by_layer.get(None, 0) - after
+    if rules.embedding_on_host:
+        before -= sum(t.bytes for t in weights.tensors if t.tensor.part is Part.EMBEDDING)
+    if rules.even_layers:
+        ranges = even_layers(len(sizes), max(1, len(gpus)))[: len(gpus)]
+        before, after = before + after, 0
+    else:
+        ranges = place_layers(sizes, before, after, [gpu.free_bytes for gpu in gpus])
+    element = 4 if scenario.weights.name == "FP32" else 2
+    head_first = architecture.tied_embeddings or rules.even_layers
+    head_gpu = 0 if head_first else len(gpus) - 1
+    found = []
+    for gpu, layers in enumerate(ranges):
+        first, last = gpu == 0, gpu == len(gpus) - 1
+        own = sum(sizes[i] for i in layers) + first * before + last * after
+        rounding = spare = 0
+        if len(gpus) == 1 and not rules.one_arena:
+            memory = weights_held(weights, layers, outer=True)
+            rounding = max(0, memory.allocated - own)
+            spare = max(0, memory.reserved - memory.allocated)
+        mine = [architecture.layers[i] for i in layers]
+        rows = _rows(mine, scenario.kv, rules)
+        stages = largest_stages(
+            [
+                stage
+                for layer in dict.fromkeys(mine)
+                for stage in layer_stages(
+                    layer,
+                    architecture.hidden_size,
+                    element,
+                    rules.attention,
+                    rules.experts,
+                    repeats_kv=rules.repeats_kv,
+                    dequantised_copies=rules.dequantises * rules.dequantised_copies,
+                )
+            ]
+        )
+        head = _quantised_head(weights)
+        if rules.dequantises and gpu == head_gpu and head is not None:
+            copies = rules.dequantised_copies
+            stages = largest_stages([*stages, expanded_stage(head, 0, element, copies)])
+        rotated = _rotated(architecture)
+        tables = 0
+        if rules.rope_tables and architecture.context_limit is not None:
+            positions = architecture.context_limit.trained
+            tables = len(layers) * positions * rotated * 2 * element
+        found.append(
+            Device(
+                weights=own,
+                rounding=rounding,
+                reserved=spare,
+                layers=layers,
+                rows=rows,
+                state=sum(_state_bytes(m.state) for x in mine for m in x.mixers if m.state),
+                stages=stages,
+                stream=element * (first * architecture.hidden_size + 2 * rotated) + INDEX_BYTES,
+                growth=_growth(mine, scenario.kv, rules),
+                logits=(element + LOGIT_BYTES) * architecture.vocab_size * (gpu == head_gpu),
+                hidden=element * architecture.hidden_size,
+                fusing=_qkv_bytes(weights, layers) if rules.fuses_qkv else 0,
+                fixed=cublas_workspace(gpus[gpu]) + tables + sum(b.bytes for b in rules.buffers),
+                context=cuda_context_bytes(gpus[gpu], "torch"),
+            )
+        )
+    return found
+
+
+def _quantised_head(weights: Weights) -> Tensor | None:
+    """The output head when it is stored in fewer than 16 bits an element."""
+    for t in weights.tensors:
+        matrix = t.tensor
+        if matrix.part is Part.LM_HEAD and matrix.linear and t.bytes < 2 * matrix.elements:
+            return matrix
+    return None
+
+
+def _qkv_bytes(weights: Weights, layers: range) -> int:
+    return sum(
+        t.bytes
+        for t in weights.tensors
+        if t.layer is not None and t.layer in layers and t.tensor.name in QKV and t.tensor.linear
+    )
+
+
+QKV = frozenset({"attn_q", "attn_k", "attn_v"})
+
+
+def _rotated(architecture: Architecture) -> int:
+    dims = [table.dim for table in architecture.rope]
+    return max(dims, default=0)
+
+
+def _row_bytes(row: KvRow, kv: KvFormat, layer: Layer, rules: TorchRules) -> int:
+    """Bytes that a layer caches for one token."""
+    if row.latent and rules.latent_expanded:
+        mixer = next(m for m in layer.mixers if isinstance(m, LatentAttention))
+        k = mixer.heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim)
+        return kv.k.row_bytes(k) + kv.v.row_bytes(mixer.heads * mixer.v_head_dim)
+    size = kv.k.row_bytes(row.k_elements + row.indexer_dim) + kv.v.row_bytes(row.v_elements)
+    return size + _quantised_scales(row.elements, kv)
+
+
+QUANTISED_GROUP = 64
+"""Elements that share a 16-bit scale and shift in QuantizedCache (q_group_size)."""
+
+
+def _quantised_scales(elements: int, kv: KvFormat) -> int:
+    return 4 * elements // QUANTISED_GROUP if kv.k.name in {"int8", "int4"} else 0
+
+
+def _rows(layers: Sequence[Layer], kv: KvFormat, rules: TorchRules) -> tuple[Rows, ...]:
+    found: dict[int, tuple[int, int]] = {}
+    for layer in layers:
+        for mixer in layer.mixers:
+            row = mixer.kv_row
+            if row is None:
+                continue
+            window = 0 if row.span == FULL else row.span.size
+            if row.span.kind is SpanKind.SLIDING and rules.cache is Cache.DYNAMIC:
+                window -= 1
+            count, size = found.get(window, (0, 0))
+            found[window] = (count + 1, size + _row_bytes(row, kv, layer, rules))
+    return tuple(Rows(count, size, window) for window, (count, size) in found.items())
+
+
+def _growth(layers: Sequence[Layer], kv: KvFormat, rules: TorchRules) -> int:
+    """Bytes per token of the keys (or values) of the layer that caches most."""
+    largest = 0
+    for layer in dict.fromkeys(layers):
+        for mixer in layer.mixers:
+            row = mixer.kv_row
+            if row is not None and row.span == FULL:
+                size = _row_bytes(row, kv, layer, rules)
+                largest = max(largest, size // (1 if row.latent else 2))
+    return largest
+
+
+def _state_bytes(state: RecurrentState) -> int:
+    """Recurrent state of a layer and sequence: 16-bit convolution inputs, FP32 recurrence."""
+    return 2 * state.conv_channels * state.conv_kernel + 4 * state.recurrent_elements
