@@ -5,13 +5,14 @@ The rules are those of llama.cpp's `src/llama-quant.cpp` at the version of llama
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from llm_lander_tui.formats import GGML_TYPE_BY_NAME
-from llm_lander_tui.memory.gguf_tensors import GgufTensor, gguf_tensors
+from llm_lander_tui.memory.gguf_tensors import GgufTensor, Role, gguf_tensors
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
@@ -30,7 +31,7 @@ FILE_TYPES = MappingProxyType(
         "IQ2_M": ("IQ2_S", 2.93), "IQ2_S": ("IQ2_XS", 2.74), "IQ2_XS": ("IQ2_XS", 2.59),
         "IQ2_XXS": ("IQ2_XXS", 2.38), "IQ1_M": ("IQ1_M", 2.15), "IQ1_S": ("IQ1_S", 2.0),
         "TQ2_0": ("TQ2_0", 2.56), "TQ1_0": ("TQ1_0", 2.19), "Q2_0": ("Q2_0", 2.7),
-        "Q1_0": ("Q1_0", 1.6), "NVFP4": ("NVFP4", 4.65), "MXFP4_MOE": ("MXFP4", 8.5),
+        "Q1_0": ("Q1_0", 1.6), "NVFP4": ("NVFP4", 4.65), "MXFP4_MOE": ("MXFP4", 4.25),
         "F32": ("F32", 32.0), "BF16": ("BF16", 16.0), "F16": ("F16", 16.0),
     }
 )  # fmt: skip
@@ -50,15 +51,6 @@ _KV_HEADS_BY_LAYER = frozenset(
 _LOW = frozenset(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"))
 _E = 8
 """The expert count that llama-quantize treats as Mixtral."""
-
-_NEVER_QUANTISED = (
-    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
-    "per_layer_model_proj", "position_embd", "token_types", "ssm_conv1d", "shortconv.conv.weight",
-    "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w",
-    "time_mix_v", "time_mix_a", "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w",
-    "time_mix_lerp_fused.weight", "attn_rel_b.weight",
-)  # fmt: skip
-"""Parts of names that llama-quantize leaves in their type."""
 
 _FALLBACK = {
     "IQ1_S": "IQ4_NL", "IQ1_M": "IQ4_NL", "IQ2_XXS": "IQ4_NL", "IQ2_XS": "IQ4_NL",
@@ -120,22 +112,19 @@ class _Mix:
         return wanted
 
     def _wanted(self, default: str, entry: GgufTensor) -> str:
-        name, tensor = entry.name, entry.tensor
-        table = name in ("token_embd.weight", "per_layer_token_embd.weight")
-        if self.tables and (table or name == "output.weight"):
+        role, tensor = entry.role, entry.tensor
+        if self.tables and role in (Role.HEAD, Role.TABLE):
             return self.tables
         if self.pure:
             return default
-        if name == "output.weight" or (table and self.facts.tied):
+        if role is Role.HEAD or (role is Role.TABLE and self.facts.tied):
             return self._output(default, tensor)
         if self.file_type == "MXFP4_MOE":
             return "MXFP4" if tensor.copies > 1 else "Q8_0"
-        if table:
+        if role is Role.TABLE:
             return _TABLE.get(self.file_type, default)
-        for parts, rule in _RULES:
-            if any(part in name for part in parts):
-                return rule(self, default, entry.layer or 0)
-        return default
+        rule = _RULES.get(role)
+        return default if rule is None else rule(self, default, entry.layer or 0)
 
     def _output(self, default: str, tensor: Tensor) -> str:
         indivisible = tensor.columns % GGML_TYPE_BY_NAME[default].size
@@ -245,20 +234,20 @@ _EIGHT_OUTPUT = _LOW | {
     "IQ3_M", "IQ4_XS",
 }  # fmt: skip
 
-_RULES: tuple[tuple[tuple[str, ...], Callable[[_Mix, str, int], str]], ...] = (
-    (("attn_qkv.weight", "attn_kv_b.weight", "attn_v.weight"), _Mix.attention_value),
-    (("attn_k.weight",), _Mix.attention_key),
-    (("attn_q.weight",), _Mix.attention_query),
-    (("attn_output.weight",), _Mix.attention_output),
-    (("ffn_up", "ffn_gate"), _Mix.ffn_up_or_gate),
-    (("ffn_down",), _Mix.ffn_down),
-)
+_RULES: Mapping[Role, Callable[[_Mix, str, int], str]] = {
+    Role.VALUE: _Mix.attention_value,
+    Role.KEY: _Mix.attention_key,
+    Role.QUERY: _Mix.attention_query,
+    Role.OUTPUT: _Mix.attention_output,
+    Role.UP_OR_GATE: _Mix.ffn_up_or_gate,
+    Role.DOWN: _Mix.ffn_down,
+}
 
 
 @lru_cache(maxsize=64)
 def gguf_facts(architecture: Architecture) -> GgufFacts:
     """What llama-quantize knows of the model when it mixes types."""
-    names = [entry.name for entry in gguf_tensors(architecture)]
+    roles = [entry.role for entry in gguf_tensors(architecture)]
     count = len(architecture.layers)
     gqa = _query_heads_per_kv_head(architecture)
     kind = architecture.model_type
@@ -269,8 +258,8 @@ def gguf_facts(architecture: Architecture) -> GgufFacts:
         experts=max((mlp.experts for mlp in mlps if isinstance(mlp, ExpertsMlp)), default=0),
         falcon=kind == "falcon",
         seventy_b=count == 80 and (kind in _SEVENTY_B or (kind in _LLAMA and gqa > 1)),
-        tied="output.weight" not in names,
-        values=sum(any(part in name for part in _RULES[0][0]) for name in names),
+        tied=Role.HEAD not in roles,
+        values=roles.count(Role.VALUE),
     )
 
 
@@ -284,15 +273,6 @@ def _query_heads_per_kv_head(architecture: Architecture) -> int:
         if isinstance(mixer, GroupedAttention):
             return mixer.heads // mixer.kv_heads
     return 0
-
-
-def may_quantise(entry: GgufTensor) -> bool:
-    """Whether llama-quantize touches the tensor: a weight matrix that is on no list."""
-    return (
-        entry.matrix
-        and entry.name.endswith("weight")
-        and not any(part in entry.name for part in _NEVER_QUANTISED)
-    )
 
 
 WIDE_TABLES = MappingProxyType(
@@ -341,6 +321,26 @@ class GgufRecipe:
         found = []
         for entry in gguf_tensors(architecture):
             fixed = "F32" if entry.always_f32 else kept
-            kind = mix.chosen(entry) if may_quantise(entry) else fixed
+            kind = mix.chosen(entry) if entry.quantised else fixed
             found.append(WeightTensor(entry.layer, entry.tensor, _STORAGES[kind]))
         return Weights(tuple(found))
+
+
+def named_mix(name: str) -> GgufRecipe | None:
+    """The mix of that name, whatever its case, or None.
+
+    Beside the file types: "Q4_K_L" (Q8_0 tables), "Q4_K" (Q4_K_M), "gguf-bf16", "q4_k_m-static"
+    (no importance matrix) and "iq4_xs-pure".
+    """
+    match = re.fullmatch(r"(?:GGUF-)?(\w+?)(-PURE)?(-STATIC)?", name.strip().upper())
+    if match is None:
+        return None
+    file_type = _SHORT.get(match[1], match[1])
+    if file_type in WIDE_TABLES:
+        return GgufRecipe(WIDE_TABLES[file_type], not match[3], tables="Q8_0")
+    if file_type not in FILE_TYPES:
+        return None
+    return GgufRecipe(file_type, not match[3], pure=bool(match[2]))
+
+
+_SHORT = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M", "FP16": "F16", "FP32": "F32"}

@@ -6,8 +6,9 @@ llama-cpp-python 0.3.36.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import lru_cache
 
 from llm_lander_tui.models.architecture import Architecture, Layer
@@ -29,25 +30,44 @@ _ALWAYS_F32 = frozenset((
 """Matrices that are F32 in every file."""
 
 
+_NEVER_QUANTISED = (
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
+    "per_layer_model_proj", "position_embd", "token_types", "ssm_conv1d", "shortconv.conv.weight",
+    "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w",
+    "time_mix_v", "time_mix_a", "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w",
+    "time_mix_lerp_fused.weight", "attn_rel_b.weight",
+)  # fmt: skip
+"""Parts of names that llama-quantize leaves in their type."""
+
+
+class Role(Enum):
+    """The kinds of tensors that llama-quantize tells apart by name."""
+
+    HEAD = ("output.weight",)
+    TABLE = ("token_embd.weight", "per_layer_token_embd.weight")
+    VALUE = ("attn_qkv.weight", "attn_kv_b.weight", "attn_v.weight")
+    KEY = ("attn_k.weight",)
+    QUERY = ("attn_q.weight",)
+    OUTPUT = ("attn_output.weight",)
+    UP_OR_GATE = ("ffn_up", "ffn_gate")
+    DOWN = ("ffn_down",)
+    OTHER = ()
+
+
 @dataclass(frozen=True, slots=True)
 class GgufTensor:
-    """A tensor of the file: its name there ("blk.3.attn_q.weight"), its layer and its shape."""
+    """A tensor of the file: its name there, its layer, its shape, and what quantising it does.
+
+    `quantised` is whether llama-quantize touches it, `always_f32` whether the converter writes it
+    as F32 whatever the file type.
+    """
 
     name: str
     layer: int | None
     tensor: Tensor
-
-    @property
-    def matrix(self) -> bool:
-        """Whether it has two dimensions or more, as ggml counts them."""
-        return self.tensor.rows * self.tensor.copies > 1
-
-    @property
-    def always_f32(self) -> bool:
-        """Whether the converter writes it as F32 whatever the file type."""
-        if not self.matrix or self.tensor.name in _ALWAYS_F32:
-            return True
-        return self.name.endswith("_norm.weight") or not self.name.endswith(".weight")
+    role: Role
+    quantised: bool
+    always_f32: bool
 
 
 @lru_cache(maxsize=64)
@@ -57,18 +77,46 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
     Those outside the layers come first, then layer by layer, each by name. Towers and projectors
     are left out: they live in a file of their own.
     """
-    outer = (t for t in architecture.outer if t.part is not Part.TOWER)
-    found = sorted(
-        (GgufTensor(_name(None, t), None, t) for t in outer), key=lambda entry: entry.name
-    )
+    found = list(_entries(None, (t for t in architecture.outer if t.part is not Part.TOWER)))
     keeps_kv_b = architecture.model_type in _KEEPS_KV_B
-    known: dict[Layer, tuple[Tensor, ...]] = {}
+    known: dict[Layer, tuple[GgufTensor, ...]] = {}
     for number, layer in enumerate(architecture.layers):
         if layer not in known:
-            converted = layer.tensors() if keeps_kv_b else _converted(layer)
-            known[layer] = tuple(sorted(converted, key=lambda t: _name(None, t)))
-        found += (GgufTensor(_name(number, t), number, t) for t in known[layer])
+            known[layer] = _entries(number, layer.tensors() if keeps_kv_b else _converted(layer))
+            found += known[layer]
+        else:
+            found += (
+                GgufTensor(
+                    _name(number, e.tensor), number, e.tensor, e.role, e.quantised, e.always_f32
+                )
+                for e in known[layer]
+            )
     return tuple(found)
+
+
+def _entries(layer: int | None, tensors: Iterable[Tensor]) -> tuple[GgufTensor, ...]:
+    """The tensors of one layer with what their names decide, by name."""
+    return tuple(sorted((_entry(layer, t) for t in tensors), key=lambda entry: entry.name))
+
+
+def _entry(layer: int | None, tensor: Tensor) -> GgufTensor:
+    name = _name(layer, tensor)
+    matrix = tensor.rows * tensor.copies > 1
+    f32 = not matrix or tensor.name in _ALWAYS_F32 or name.endswith("_norm.weight")
+    named = any(part in name for part in _NEVER_QUANTISED)
+    return GgufTensor(
+        name, layer, tensor, _role(name),
+        quantised=matrix and name.endswith("weight") and not named,
+        always_f32=f32 or not name.endswith(".weight"),
+    )  # fmt: skip
+
+
+def _role(name: str) -> Role:
+    for role in (Role.HEAD, Role.TABLE):
+        if name in role.value:
+            return role
+    by_part = (r for r in Role if r not in (Role.HEAD, Role.TABLE))
+    return next((r for r in by_part if any(part in name for part in r.value)), Role.OTHER)
 
 
 def _name(layer: int | None, tensor: Tensor) -> str:

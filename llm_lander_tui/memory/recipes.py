@@ -6,12 +6,13 @@ import re
 from difflib import get_close_matches
 from functools import lru_cache
 
-from llm_lander_tui.errors import UsageError
+from llm_lander_tui.errors import SourceError, UsageError
 from llm_lander_tui.formats import BF16, F16, F32, INT4, INT8
 from llm_lander_tui.memory import methods
-from llm_lander_tui.memory.gguf_mix import FILE_TYPES, WIDE_TABLES, GgufRecipe
+from llm_lander_tui.memory.gguf_mix import FILE_TYPES, WIDE_TABLES, GgufRecipe, named_mix
 from llm_lander_tui.memory.linear_recipe import LinearRecipe, PlainRecipe
 from llm_lander_tui.memory.methods import uniform
+from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.memory.torchao import torchao
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
@@ -50,7 +51,6 @@ _ALIASES = {
     "fp8-per-tensor": "fp8", "fp8-per-channel": "fp8-dynamic",
     "bnb-nf4": "nf4", "bnb-nf4-dq": "nf4-dq", "bnb-fp4": "fp4", "bnb-fp4-dq": "fp4-dq",
     "bnb-int8": "llm.int8", "nf4_dq": "nf4-dq",
-    "q3_k": "q3_k_m", "q4_k": "q4_k_m", "q5_k": "q5_k_m",
 }  # fmt: skip
 
 _GROUPED = re.compile(
@@ -79,15 +79,6 @@ def _exl(method: str, bits: float) -> Recipe:
     return LinearRecipe(f"{method.upper()}-{bits:g}bpw", method, bits, body, body, head)
 
 
-def _gguf(key: str) -> Recipe | None:
-    """A GGUF mix by name: "gguf-bf16", "q4_k_m-static" (no importance matrix), "iq4_xs-pure"."""
-    match = re.fullmatch(r"(?:gguf-)?(\w+?)(-pure)?(-static)?", key)
-    file_type = match[1].upper() if match else ""
-    if match is None or file_type not in FILE_TYPES:
-        return None
-    return GgufRecipe(file_type, not match[3], pure=bool(match[2]))
-
-
 @lru_cache(maxsize=256)
 def get(name: str) -> Recipe:
     """The weight format of that name, whatever its case: "FP16", "GPTQ-4bit-g128", "Q4_K_M".
@@ -98,7 +89,7 @@ def get(name: str) -> Recipe:
     key = _ALIASES.get(key, key)
     if key in _BY_NAME:
         return _BY_NAME[key]
-    if (gguf := _gguf(key)) is not None:
+    if (gguf := named_mix(key)) is not None:
         return gguf
     if key.startswith("torchao-"):
         groups = re.findall(r"-g?(\d+)", key)
@@ -133,9 +124,25 @@ _OFFERED: tuple[str, ...] = (
 
 @lru_cache(maxsize=256)
 def offered(model: Model) -> tuple[Recipe, ...]:
-    """The formats that the model can be had in: its own first, then from most to fewest bits."""
-    plain = get("BF16" if model.architecture.dtype == "bfloat16" else "FP16")
-    found = [plain, *map(get, _OFFERED), *(GgufRecipe(file_type) for file_type in FILE_TYPES)]
-    if any(mlp.mlp is not None and mlp.mlp.kind == "experts" for mlp in model.architecture.layers):
-        found.append(get("MXFP4"))
-    return (plain, *sorted(found[1:], key=lambda recipe: -recipe.bits))
+    """The formats that the model can be had in: its own first, then from most to fewest bits.
+
+    A checkpoint whose own format cannot be read is offered in the others.
+    """
+    architecture = model.architecture
+    try:
+        own: tuple[Recipe, ...] = (recipe_of(model),)
+    except SourceError:
+        own = ()
+    found: list[Recipe] = [
+        get("BF16" if architecture.dtype == "bfloat16" else "FP16"),
+        *map(get, _OFFERED),
+        *(GgufRecipe(file_type) for file_type in FILE_TYPES if file_type not in _RARE),
+    ]
+    if any(layer.mlp is not None and layer.mlp.kind == "experts" for layer in architecture.layers):
+        found += [get("MXFP4"), GgufRecipe("MXFP4_MOE")]
+    others = [recipe for recipe in found if recipe.name not in [r.name for r in own]]
+    return (*own, *sorted(others, key=lambda recipe: -recipe.bits))
+
+
+_RARE = frozenset(("F32", "Q1_0", "Q2_0", "TQ1_0", "TQ2_0", "NVFP4", "MXFP4_MOE"))
+"""File types for models trained in them, and the one for experts."""
