@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from llm_lander_tui.errors import LanderError, SourceError
 from llm_lander_tui.gpus.gpu import GpuSource, Reading
+from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.knobs import KNOBS
 from llm_lander_tui.models.model import Model
@@ -118,6 +119,7 @@ class LanderApp(App[int]):
         self.state = LanderState()
         self.source = source
         self.interval = interval
+        self.history = History()
         self._load = load or _resolve
         self._model: Model | None = None
         self._sampler: Sampler | None = None
@@ -178,6 +180,7 @@ class LanderApp(App[int]):
 
     def on_gpus_read(self, message: GpusRead) -> None:
         """The one place where readings enter the state."""
+        self.history.add(message.reading.gpus)
         self.state.reading = message.reading
         if self.options.gpu is not None and self.state.scenario is None:
             self._plan_on(self.options.gpu)

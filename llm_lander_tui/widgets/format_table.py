@@ -30,6 +30,7 @@ class FormatTable(Rows):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "aside(-1)", "Left", show=False),
         Binding("right", "aside(1)", "Right", show=False),
+        Binding("enter", "choose", "apply", id="table.apply"),
         Binding("s", "sort", "sort", id="table.sort"),
     ]
     column = reactive(0, repaint=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from llm_lander_tui.planner.changes import Change, changes, landings
@@ -18,6 +20,8 @@ class Prices(Rows):
     """The shortest ways to land when the plan does not, then every change with its worth."""
 
     DEFAULT_CSS = "Prices { padding: 0 1; }"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "apply", id="prices.apply")]
 
     def __init__(self) -> None:
         super().__init__(id="prices")

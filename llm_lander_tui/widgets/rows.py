@@ -29,7 +29,7 @@ class Rows(Lines, can_focus=True):
         Binding("end", "move(1000000)", "Last", show=False),
         Binding("pageup", "move(-10)", "Page up", show=False),
         Binding("pagedown", "move(10)", "Page down", show=False),
-        Binding("enter", "choose", "Apply", id="rows.choose"),
+        Binding("enter", "choose", "Choose", show=False),
     ]
     cursor = reactive(0, repaint=False)
 
@@ -57,6 +57,8 @@ class Rows(Lines, can_focus=True):
             """The widget, for `@on` selectors."""
             return self.rows
 
+    per_row = 1
+    """Lines of one row."""
     _top = 0
 
     def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
@@ -70,7 +72,7 @@ class Rows(Lines, can_focus=True):
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return len(self.rows(self.size.width or 80))
+        return len(self.rows(self.size.width or 80)) // self.per_row
 
     def validate_cursor(self, cursor: int) -> int:
         """Within the rows."""
@@ -84,20 +86,23 @@ class Rows(Lines, can_focus=True):
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Headings, then as many rows as there is room for, the cursor's among them."""
-        headings, rows = list(self.headings(width)), list(self.rows(width))
-        room = max(1, height - len(headings)) if height else len(rows)
-        cursor = min(self.cursor, max(0, len(rows) - 1))
-        top = max(0, min(self._top, len(rows) - room))
+        headings, lines = list(self.headings(width)), list(self.rows(width))
+        size = self.per_row
+        count = len(lines) // size
+        room = max(1, (height - len(headings)) // size) if height else count
+        cursor = min(self.cursor, max(0, count - 1))
+        top = max(0, min(self._top, count - room))
         top = cursor if cursor < top else max(top, cursor - room + 1)
         self._top = top
-        shown = rows[top : top + room]
+        shown = lines[top * size : (top + room) * size]
         if self.has_focus and shown:
-            here = cursor - top
-            shown[here] = fitted(shown[here], width).stylize(
-                "$block-cursor-foreground on $block-cursor-background"
-            )
-        if len(rows) > top + room and shown:
-            shown[-1] = _more(shown[-1], f" ↓{len(rows) - top - room}", width)
+            here = (cursor - top) * size
+            # Terminal palettes have no shade between background and text: there it is reversed.
+            style = "reverse" if self.app.current_theme.ansi else "on $block-cursor-background"
+            shown[here] = fitted(shown[here], width).stylize(style)
+        hidden = count - top - room
+        if hidden > 0 and shown:
+            shown[-1] = _more(shown[-1], f" ↓{hidden}", width)
         return [*headings, *shown]
 
     def action_move(self, by: int) -> None:
@@ -119,7 +124,7 @@ class Rows(Lines, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; on the cursor it chooses."""
-        row = event.y - len(self.headings(self.size.width)) + self._top
+        row = (event.y - len(self.headings(self.size.width))) // self.per_row + self._top
         if not 0 <= row < self.count:
             return
         if row == self.cursor:
