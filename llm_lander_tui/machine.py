@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from llm_lander_tui.errors import SourceError, UsageError
@@ -17,7 +18,7 @@ def nvml_source() -> GpuSource:
     """The driver of this machine."""
     from llm_lander_tui.gpus.nvml import NvmlSource
 
-    return NvmlSource()
+    return NvmlSource(os.environ)
 
 
 def choose_gpus(
