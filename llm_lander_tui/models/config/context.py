@@ -11,6 +11,9 @@ from llm_lander_tui.units import format_tokens
 if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
 
+_MROPE_REPEATS = 4
+_MOST_POSITIONS = 1 << 40
+
 
 def context_limit(reading: Reading) -> ContextLimit | None:
     """The model's own limit in tokens, None where no field states one."""
@@ -35,8 +38,43 @@ def rope_scaling(reading: Reading) -> Mapping[str, object]:
 
 
 def rope_tables(reading: Reading) -> tuple[RopeTable, ...]:
-    """The rotary table of the model."""
-    limit = reading.fields.integer("max_position_embeddings", 0)
-    dim = reading.fields.integer("qk_rope_head_dim", 0) or reading.head_dim
-    partial = reading.fields.number("partial_rotary_factor", 1.0)
-    return (RopeTable(limit, int(dim * partial)),) if limit else ()
+    """The rotary tables, one for each distinct embedding among the layers.
+
+    A scaled embedding is tabulated for the scaled length, one with three position axes four times
+    over (vLLM rotary_embedding/, which SGLang shares).
+    """
+    fields = reading.fields
+    limit = fields.integer("max_position_embeddings", 0)
+    if not limit:
+        return ()
+    found = fields.mapping("rope_parameters") or fields.mapping("rope_scaling")
+    kinds = [value for value in found.values() if isinstance(value, Mapping)] or [found]
+    if fields.stated("rope_local_base_freq") or reading.model_type.startswith("gemma3"):
+        kinds = [found, {}]
+    dim = fields.integer("qk_rope_head_dim", 0) or reading.head_dim
+    partial = fields.number("partial_rotary_factor", 1.0)
+    return tuple(_rope_table(limit, dim, partial, kind) for kind in kinds)
+
+
+def _rope_table(limit: int, dim: int, partial: float, scaling: Mapping[str, object]) -> RopeTable:
+    kind = scaling.get("rope_type") or scaling.get("type")
+    factor = _positive(scaling.get("factor"), 1.0)
+    original = _positive(scaling.get("original_max_position_embeddings"), limit)
+    positions: float = limit
+    if kind == "linear":
+        positions = limit * factor
+    elif kind in {"yarn", "deepseek_yarn"}:
+        positions = original * factor
+    elif kind in {"longrope", "su"}:
+        positions = limit + original
+    elif "mrope_section" in scaling:
+        positions = limit * _MROPE_REPEATS
+    return RopeTable(
+        round(positions), int(dim * _positive(scaling.get("partial_rotary_factor"), partial))
+    )
+
+
+def _positive(value: object, default: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return float(value) if 0 < value < _MOST_POSITIONS else default
