@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -130,6 +130,7 @@ def find(text: str) -> GpuSpec:
     )
 
 
+@lru_cache(maxsize=64)
 def match(nvml_name: str, total_bytes: int) -> GpuSpec | None:
     """The catalogue's entry for a card as the driver names it.
 
