@@ -200,3 +200,5 @@ class RopeTable:
 
     positions: int
     dim: int
+    scaling: str = ""
+    """The scaling's type as the config names it ("llama3", "yarn"); empty without one."""

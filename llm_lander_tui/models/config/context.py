@@ -70,7 +70,9 @@ def _rope_table(limit: int, dim: int, partial: float, scaling: Mapping[str, obje
     elif "mrope_section" in scaling:
         positions = limit * _MROPE_REPEATS
     return RopeTable(
-        round(positions), int(dim * _positive(scaling.get("partial_rotary_factor"), partial))
+        round(positions),
+        int(dim * _positive(scaling.get("partial_rotary_factor"), partial)),
+        kind if isinstance(kind, str) else "",
     )
 
 
