@@ -17,7 +17,7 @@ IDLE_CELSIUS = 31
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A process, what it holds in MiB and by how much that sways, and how busy it keeps its card."""
+    """A process: the MiB it holds, by how much that sways, and how busy it keeps its card."""
 
     pid: int
     user: str

@@ -94,6 +94,8 @@ def planned(gpu: Gpu, before: Gpu | None) -> Gpu:
         mig=gpu.mig,
         nvlinks=gpu.nvlinks,
         spec=gpu.spec,
+        compute_capability=gpu.compute_capability,
+        multiprocessors=gpu.multiprocessors,
     )
 
 
@@ -108,4 +110,6 @@ def emptied(gpu: Gpu) -> Gpu:
         reserved_bytes=gpu.reserved_bytes,
         hypothetical=True,
         spec=gpu.spec,
+        compute_capability=gpu.compute_capability,
+        multiprocessors=gpu.multiprocessors,
     )
