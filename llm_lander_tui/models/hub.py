@@ -68,7 +68,7 @@ class HubSource:
         return run(partial(self._profile, ref, ticket), ticket)
 
     def key(self, ref: HubRef) -> str:
-        """What a profile of `ref` is cached under: its name, and the server if not the Hub's own."""
+        """What a profile of `ref` is cached under: its name, after the server if not the Hub."""
         endpoint = self._client.endpoint
         return str(ref) if endpoint == _THE_HUB else f"{endpoint}/{ref}"
 

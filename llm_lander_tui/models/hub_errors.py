@@ -193,11 +193,17 @@ def unreachable(error: BaseException, endpoint: str, seconds: float) -> SourceEr
             f"The proxy on the way to {host} does not work ({_first(chain)}).",
             "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, then retry.",
         )
-    if "SSLError" in kinds or "CERTIFICATE_VERIFY_FAILED" in text:
+    if "SSLCertVerificationError" in kinds or "CERTIFICATE_VERIFY_FAILED" in text:
         return HubUnreachable(
             "Certificate not trusted",
             f"The TLS certificate of {host} could not be verified.",
             "Set SSL_CERT_FILE to your company's certificates, and check the machine's clock.",
+        )
+    if "SSLError" in kinds or "SSL" in text:
+        return HubUnreachable(
+            "No secure connection",
+            f"{host} does not speak TLS as expected ({_first(chain)}).",
+            "Check HF_ENDPOINT (http or https?) and whatever stands between, then retry.",
         )
     if "gaierror" in kinds or "Name or service not known" in text:
         return HubUnreachable(

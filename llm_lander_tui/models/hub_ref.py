@@ -34,14 +34,18 @@ def parse_ref(text: str) -> HubRef:
     Checked here by the Hub's own rules (letters, digits, `-`, `_`, `.`; at most 96 each; neither
     `--` nor `..`), so that a wrong name costs no request. Raises `SourceError`.
     """
-    rest = _URL.sub("", text.strip(), count=1)
+    rest, pages = _URL.subn("", text.strip(), count=1)
+    if pages:
+        rest = rest.rstrip("/")
     if not rest:
         raise bad_id(text, "it is empty")
+    if "://" in rest:
+        raise bad_id(text, "it is the address of another server")
     page = re.fullmatch(r"([^/]+/[^/]+)/(?:tree|blob|resolve|raw)/([^/]+)/?(.*)", rest)
     revision, file = "main", None
     if page:
         rest, revision, file = page[1], page[2], page[3].removesuffix("?download=true") or None
-    rest, _, quant = rest.rstrip("/").partition(":")
+    rest, _, quant = rest.partition(":")
     parts = rest.split("/")
     repo, tail = "/".join(parts[:2]), "/".join(parts[2:])
     repo, _, named = repo.partition("@")

@@ -9,7 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from urllib.parse import urlsplit
@@ -79,13 +79,13 @@ class OllamaSource:
         self._deadline = deadline
         self._cancel = cancel
 
-    def list(self) -> tuple[OllamaModel, ...]:
+    def models(self) -> tuple[OllamaModel, ...]:
         """The models of the server, the last changed first. Raises `SourceError`."""
         found = self._ask("/api/tags", None)
-        models = found.get("models") if isinstance(found, Mapping) else None
-        if not isinstance(models, list):
+        entries = found.get("models") if isinstance(found, Mapping) else None
+        if not isinstance(entries, list):
             raise _not_ollama(host_url(self._host))
-        listed = [_listed(entry) for entry in models if isinstance(entry, Mapping)]
+        listed = [_listed(entry) for entry in entries if isinstance(entry, Mapping)]
         return tuple(sorted(listed, key=lambda model: model.modified, reverse=True))
 
     def load(self, name: str) -> Model:
@@ -120,10 +120,8 @@ class OllamaSource:
 
     def _with_size(self, profile: Profile, checkpoint: Checkpoint, name: str) -> Profile:
         """The profile with the size of the tag list, where no tensors were listed."""
-        from dataclasses import replace
-
         tag = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-        size = next((model.bytes for model in self.list() if model.name == tag), None)
+        size = next((model.bytes for model in self.models() if model.name == tag), None)
         return replace(
             profile,
             checkpoint=replace(checkpoint, bytes=size),
@@ -149,7 +147,8 @@ class OllamaSource:
             headers={"Content-Type": "application/json", "User-Agent": "llm-lander-tui"},
         )
         # A proxy for the internet must not come between this machine and its own server.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        own = urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if own else None))
         try:
             with opener.open(request, timeout=self._deadline) as reply:
                 raw = reply.read(_LARGEST)
