@@ -17,15 +17,15 @@ EXPERT_SHARDS = (Shard.EXPERTS, Shard.EXPERTS_ROW)
 
 @dataclass(frozen=True, slots=True)
 class ModelBuffers:
-    """Weight bytes of each device, and the largest weight that stays in host memory.
+    """Weight bytes of each device.
 
-    `streamed` is that of a layer (an expert stack counts as one tensor): prompts are computed on
-    the GPU, one host weight at a time copied into its compute buffer. `head_copy` are the bytes of
-    a tied embedding's second copy.
+    `host_weights` are the weights in host memory that an operation reads as a whole, by layer, name
+    and whether it is a bias: a prompt is computed on the GPU, which copies them one at a time.
+    `head_copy` are the bytes of a tied embedding's second copy.
     """
 
     bytes: dict[int, int]
-    streamed: int
+    host_weights: dict[tuple[int | None, str, bool], int]
     head_copy: int
 
 
@@ -37,7 +37,8 @@ def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptio
     memory. Vision and audio towers are files of their own (`--mmproj`).
     """
     held: dict[int, int] = {}
-    streamed = head_copy = 0
+    host_weights: dict[tuple[int | None, str, bool], int] = {}
+    head_copy = 0
     has_head = any(t.tensor.part is Part.LM_HEAD for t in weights.tensors)
     for t in weights.tensors:
         if t.tensor.part is Part.TOWER:
@@ -53,10 +54,10 @@ def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptio
             device = placement.layers[t.layer]
             if t.layer < options.cpu_moe_layers and t.tensor.shard in EXPERT_SHARDS:
                 device = HOST
-            if device == HOST:
-                streamed = max(streamed, t.bytes)
+        if device == HOST and t.tensor.part is not Part.EMBEDDING:
+            host_weights[t.layer, t.tensor.name, t.tensor.bias] = t.bytes
         held[device] = held.get(device, 0) + _tensor_bytes(t, device)
-    return ModelBuffers(held, streamed, head_copy)
+    return ModelBuffers(held, host_weights, head_copy)
 
 
 def _tensor_bytes(t: WeightTensor, device: int) -> int:

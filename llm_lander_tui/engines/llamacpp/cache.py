@@ -53,10 +53,15 @@ def cells_of(context: int, concurrency: int, options: LlamaCppOptions) -> Cells:
     return Cells(full, streams, slots, min(options.ubatch, batch))
 
 
+def windowed(row: KvRow, options: LlamaCppOptions) -> int:
+    """The window of a layer whose cache stands beside that of the other layers; 0 without one."""
+    apart = row.span.kind in {SpanKind.SLIDING, SpanKind.CHUNKED} and options.build.window_cache
+    return row.span.size if apart else 0
+
+
 def window_of(row: KvRow, options: LlamaCppOptions) -> int:
     """The window that a layer's cache is cut to; 0 where it holds the whole context."""
-    windowed = row.span.kind in {SpanKind.SLIDING, SpanKind.CHUNKED}
-    return row.span.size if windowed and options.build.window_cache and not options.swa_full else 0
+    return 0 if options.swa_full else windowed(row, options)
 
 
 def row_bytes(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> tuple[int, int]:

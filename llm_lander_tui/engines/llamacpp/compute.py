@@ -1,57 +1,42 @@
-"""The compute buffers: the working memory of one micro-batch (memory_models C.1)."""
+"""The compute buffers: the working memory of one micro-batch, by replaying its graph."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from llm_lander_tui.engines.base import HOST
-from llm_lander_tui.engines.llamacpp.cache import Cells, window_of
+from llm_lander_tui.engines.llamacpp.blocks import WeightBytes
+from llm_lander_tui.engines.llamacpp.cache import Cells
+from llm_lander_tui.engines.llamacpp.graph import ROWS, TOKENS, Size
+from llm_lander_tui.engines.llamacpp.model_graph import ModelGraph, build_graph
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
+from llm_lander_tui.engines.llamacpp.replay import evaluate, peaks
+from llm_lander_tui.engines.llamacpp.schedule import Schedule, schedule
 from llm_lander_tui.formats import KvFormat
-from llm_lander_tui.models.architecture import Architecture, Layer
-from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
-from llm_lander_tui.models.cache import KvRow
-from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
+from llm_lander_tui.models.architecture import Architecture
 
-F32 = 4
 PIPELINE_COPIES = 4
-"""Copies of the graph's inputs under pipeline parallelism (GGML_SCHED_MAX_COPIES)."""
+"""Copies of what crosses devices under pipeline parallelism (GGML_SCHED_MAX_COPIES)."""
 STREAMED_FROM = 32
-"""Tokens of a batch from which the GPU computes layers whose weights are in host memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A moment of the graph, in bytes per token, per cell of a cache, and per cell and token."""
-
-    name: str
-    per_token: int
-    masks: bool = True
-    cells: tuple[tuple[int, int, int], ...] = ()
-    """(window, bytes per cell of all streams, bytes per cell and token)."""
-
-    def bytes(self, cells: Cells, tokens: int, mask_bytes: int) -> int:
-        """Bytes of the phase for `tokens` tokens of a micro-batch."""
-        total = self.per_token * tokens + (mask_bytes if self.masks else 0)
-        for window, per_cell, per_cell_token in self.cells:
-            n = cells.window(window)
-            total += n * (per_cell * cells.streams + per_cell_token * tokens)
-        return total
+"""Columns of a batch from which the GPU computes operations whose weights are in host memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """Compute bytes of the devices for a given cache."""
+    """Compute bytes of the GPUs and of the host."""
 
     devices: tuple[int, ...]
     host: int
-    binding: tuple[str, ...]
-    """Which phase is the largest on each device."""
 
 
 class ComputeModel:
-    """The compute buffers of a model on its devices, as a function of the cells."""
+    """The compute buffers of a model on its devices, as a function of the cells.
+
+    The graph is replayed for the powers of four of the cells that are asked for; between them the
+    symbolic ends of that replay are evaluated.
+    """
 
     def __init__(
         self,
@@ -61,103 +46,57 @@ class ComputeModel:
         placement: Placement,
         *,
         gpus: int,
-        streamed: int,
+        host_weights: WeightBytes,
     ) -> None:
         self._options = options
         self._placement = placement
-        self._hidden = architecture.hidden_size
-        self._vocab = architecture.vocab_size
-        self._windows = sorted({window_of(row, options) for row, _ in architecture.kv_rows})
-        self._streamed = streamed if options.op_offload else 0
-        self._host_layers = HOST in placement.layers or streamed > 0
-        by_device: list[dict[Phase, None]] = [{} for _ in range(gpus)]
-        for layer, placed in zip(architecture.layers, placement.layers, strict=True):
-            for device in range(gpus) if placed == HOST and options.op_offload else (placed,):
-                if device != HOST:
-                    by_device[device].update(
-                        dict.fromkeys(_phases(layer, self._hidden, kv, options))
-                    )
-        self._phases = tuple(tuple(p) for p in by_device)
+        self._gpus = gpus
+        self._model: ModelGraph = build_graph(
+            architecture, kv, options, placement, host=gpus, host_weights=host_weights
+        )
+        self._streams_weights = options.op_offload and bool(host_weights)
+        self._schedules: dict[frozenset[int], Schedule] = {}
+        self._ends: dict[tuple[int, ...], tuple[tuple[Size, ...], ...]] = {}
 
     def __call__(self, cells: Cells) -> Working:
         """Bytes per GPU and in host memory."""
+        basis = self._basis(cells)
+        key = tuple(v.bit_length() // 2 for v in basis)
+        ends = self._ends.get(key)
+        if ends is None:
+            ends = peaks(self._schedule(basis), basis, self._gpus + 1)
+            self._ends[key] = ends
+        found = [max((evaluate(end, basis) for end in device), default=0) for device in ends]
+        return Working(tuple(found[:-1]), found[-1])
+
+    def _basis(self, cells: Cells) -> tuple[int, ...]:
         tokens = -(-cells.ubatch // cells.sequences) * cells.sequences
-        mask = sum(cells.window(w) for w in self._windows) * tokens
-        mask *= 2 if self._options.uses_flash_attention else F32
-        inputs = self._hidden * F32 * tokens
         rows = tokens if self._options.build.logits_of_batch else cells.sequences
-        head = (self._vocab + self._hidden) * rows * F32
-        devices, binding = [], []
-        for gpu, phases in enumerate(self._phases):
-            name, largest = "", 0
-            for phase in phases:
-                size = phase.bytes(cells, tokens, mask)
-                if size > largest:
-                    name, largest = phase.name, size
-            if gpu == self._placement.output and head > largest:
-                name, largest = "output head", head
-            if largest and self._placement.pipelined:
-                copies = PIPELINE_COPIES * (mask + inputs) - mask
-                largest += copies + (PIPELINE_COPIES * inputs if gpu else 0)
-            elif largest and self._streamed and tokens >= STREAMED_FROM:
-                largest += self._streamed
-            devices.append(largest)
-            binding.append(name)
-        copies = PIPELINE_COPIES if self._placement.pipelined else 1
-        host = copies * (mask + inputs) + inputs
-        return Working(tuple(devices), host, tuple(binding))
+        found = [1, tokens, rows]
+        for window in self._model.windows:
+            n = cells.window(window)
+            found += [n * tokens, n * cells.streams]
+        return tuple(found)
+
+    def _schedule(self, basis: Sequence[int]) -> Schedule:
+        offloaded = frozenset(
+            place
+            for place in (TOKENS, ROWS)
+            if self._streams_weights and basis[place] >= STREAMED_FROM
+        )
+        if offloaded not in self._schedules:
+            copies = PIPELINE_COPIES if self._placement.pipelined else 1
+            self._schedules[offloaded] = schedule(self._model.graph, self._gpus, offloaded, copies)
+        return self._schedules[offloaded]
 
 
-def _phases(layer: Layer, hidden: int, kv: KvFormat, options: LlamaCppOptions) -> list[Phase]:
-    phases, query = [], 0
-    inputs = 2 * hidden * F32
-    for mixer in layer.mixers:
-        if isinstance(mixer, LatentAttention):
-            phases.append(_latent(mixer, hidden, kv, options))
-            query = hidden
-        elif isinstance(mixer, GroupedAttention):
-            phases.append(_grouped(mixer, inputs, kv, options))
-            query = max(query, mixer.heads * mixer.head_dim)
-        else:
-            phases.append(Phase("linear attention", inputs + 4 * hidden * F32))
-            query = max(query, hidden)
-    if isinstance(layer.mlp, DenseMlp):
-        width = 3 * layer.mlp.intermediate
-        phases.append(Phase("feed-forward", inputs + (width + query) * F32))
-    elif isinstance(layer.mlp, ExpertsMlp):
-        mlp = layer.mlp
-        width = 3 * mlp.active * mlp.intermediate
-        width += mlp.active * hidden if hidden > 2 * mlp.intermediate else 0
-        phases.append(Phase("experts", inputs + (width + query) * F32))
-    return phases
-
-
-def _scratch(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> int:
-    """Bytes per cell of the 16-bit copies that flash attention makes of another format."""
-    if not options.build.copies_in_graph:
-        return 0
-    return 2 * (
-        (row.k_elements if kv.k.name != "f16" else 0)
-        + (row.v_elements if kv.v.name != "f16" else 0)
-    )
-
-
-def _grouped(mixer: GroupedAttention, inputs: int, kv: KvFormat, options: LlamaCppOptions) -> Phase:
-    q = mixer.heads * mixer.head_dim
-    row = KvRow(mixer.kv_heads, mixer.head_dim, mixer.v_head_dim, mixer.span)
-    window = window_of(row, options)
-    if options.uses_flash_attention:
-        cells = ((window, _scratch(row, kv, options), 0),)
-    else:
-        cells = ((window, 0, mixer.heads * F32),)
-    return Phase("attention", inputs + 2 * q * F32, True, cells)
-
-
-def _latent(mixer: LatentAttention, hidden: int, kv: KvFormat, options: LlamaCppOptions) -> Phase:
-    width = mixer.kv_lora_rank + mixer.qk_rope_head_dim
-    q = mixer.heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim + 2 * width)
-    if options.uses_flash_attention:
-        cells = ((0, _scratch(mixer.kv_row, kv, options), 0),)
-    else:
-        cells = ((0, 0, 2 * mixer.heads * F32),)
-    return Phase("latent attention", (3 * hidden + q) * F32, True, cells)
+@lru_cache(maxsize=256)
+def offloaded_compute(
+    architecture: Architecture,
+    kv: KvFormat,
+    options: LlamaCppOptions,
+    placement: Placement,
+    gpus: int,
+) -> ComputeModel:
+    """The compute buffers with all weights on GPUs, which every weight format shares."""
+    return ComputeModel(architecture, kv, options, placement, gpus=gpus, host_weights={})

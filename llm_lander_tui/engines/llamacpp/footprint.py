@@ -13,7 +13,7 @@ from llm_lander_tui.engines.llamacpp.cache import (
     device_caches,
     unaligned_row,
 )
-from llm_lander_tui.engines.llamacpp.compute import ComputeModel, Working
+from llm_lander_tui.engines.llamacpp.compute import ComputeModel, Working, offloaded_compute
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import place
 from llm_lander_tui.gpus.context import cuda_context_bytes
@@ -51,14 +51,7 @@ class LlamaCppFootprint:
         self._weights_name = scenario.weights.name
         self._model = model_buffers(weights, self.placement, options)
         self._caches = device_caches(architecture, scenario.kv, options, self.placement)
-        self._compute = ComputeModel(
-            architecture,
-            scenario.kv,
-            options,
-            self.placement,
-            gpus=self._gpus,
-            streamed=self._model.streamed,
-        )
+        self._compute = self._compute_model(scenario)
         self._contexts = [cuda_context_bytes(gpu, "llama.cpp") for gpu in scenario.gpus]
         self._fixed = [
             self._model.bytes.get(gpu, 0) + context.bytes
@@ -66,6 +59,21 @@ class LlamaCppFootprint:
         ]
         self._on_gpu = [self._caches.get(gpu) for gpu in range(self._gpus)]
         self.notes = notes
+
+    def _compute_model(self, scenario: Scenario) -> ComputeModel:
+        architecture, host_weights = scenario.model.architecture, self._model.host_weights
+        if not host_weights:
+            return offloaded_compute(
+                architecture, scenario.kv, self.options, self.placement, self._gpus
+            )
+        return ComputeModel(
+            architecture,
+            scenario.kv,
+            self.options,
+            self.placement,
+            gpus=self._gpus,
+            host_weights=host_weights,
+        )
 
     def cells(self, context: int, concurrency: int) -> Cells:
         """The cache's cells for `concurrency` sequences of `context` tokens."""
@@ -178,7 +186,7 @@ class LlamaCppFootprint:
         why = (
             f"graph inputs and masks of {cells.ubatch} tokens in pinned memory."
             if gpu == HOST
-            else f"compute buffer of {cells.ubatch} tokens, largest in the {working.binding[gpu]}."
+            else f"compute buffer of {cells.ubatch} tokens."
         )
         return [
             Allocation(
