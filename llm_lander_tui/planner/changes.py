@@ -10,6 +10,10 @@ from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import MIB
+
+HOST_NOTICED = 256 * MIB
+"""Bytes moved to host memory from which a change counts as such; staging buffers stay below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class Change:
     """One changed knob (or two) and what it gives.
 
     `context_delta` is the change of the context that memory allows, `fits` whether the asked
-    context and concurrency then fit, `spare_bytes` what the tightest GPU then has left.
+    context and concurrency then fit, `spare_bytes` what the tightest GPU then has left, and
+    `host_bytes` what moves from the GPUs into host memory, which costs speed.
     """
 
     label: str
@@ -25,13 +30,17 @@ class Change:
     context_delta: int
     fits: bool
     spare_bytes: int
+    host_bytes: int = 0
 
 
 def changes(plan: Plan) -> tuple[Change, ...]:
-    """Every single change that moves the largest context, the most valuable first."""
+    """Every single change that moves the largest context, the most valuable first.
+
+    Those that move memory to the host stand behind those that do not.
+    """
     found = [_priced(plan, label, scenario) for label, scenario in _singles(plan.scenario)]
     worth = [c for c in found if c.context_delta or c.fits != plan.fits]
-    return tuple(sorted(worth, key=lambda c: -c.context_delta))
+    return tuple(sorted(worth, key=lambda c: (c.host_bytes > 0, -c.context_delta)))
 
 
 def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
@@ -50,7 +59,7 @@ def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
             for second, scenario in _kv_changes(changed)
         )
         found = [c for c in (_priced(plan, *pair) for pair in pairs) if c.fits]
-    found.sort(key=lambda c: _fidelity_lost(plan.scenario, c.scenario))
+    found.sort(key=lambda c: (c.host_bytes > 0, _fidelity_lost(plan.scenario, c.scenario)))
     shorter = plan.limits.max_context
     if shorter >= moves.SMALLEST_CONTEXT:
         scenario = replace(plan.scenario, context=shorter)
@@ -61,7 +70,9 @@ def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
 def _priced(plan: Plan, label: str, scenario: Scenario) -> Change:
     other = evaluate(scenario)
     delta = other.limits.memory_context - plan.limits.memory_context
-    return Change(label, scenario, delta, other.fits, other.spare_bytes)
+    moved = sum(a.bytes for a in other.host) - sum(a.bytes for a in plan.host)
+    host = moved if moved >= HOST_NOTICED else 0
+    return Change(label, scenario, delta, other.fits, other.spare_bytes, host)
 
 
 def _fidelity_lost(before: Scenario, after: Scenario) -> float:
