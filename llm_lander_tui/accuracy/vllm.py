@@ -19,6 +19,7 @@ from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
+from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -49,7 +50,7 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
 
 
 def _planner_answer(record: Record, model: Model) -> Predicted:
-    """vLLM's KV planner with the KV memory given (schema of vllm_golden)."""
+    """Answers of the KV planner with the KV memory given (schema of vllm_golden)."""
     settings = CacheSettings(
         kv_format(text(record, "kv_format") or "bf16"),
         integer(record, "tp") or 1,
@@ -113,7 +114,7 @@ class _Launch:
 
     def _weights(self) -> tuple[float, float] | None:
         measured = self._gib("weights_gib")
-        return None if measured is None else (measured, self._footprint.weight_bytes(0))
+        return None if measured is None else (measured, self._footprint.weight_bytes)
 
     def _activation(self) -> tuple[float, float] | None:
         measured = self._gib("activation_peak_gib")
@@ -205,7 +206,7 @@ def _scenario(record: Record, model: Model, length: int) -> Scenario:
 def _recipe(record: Record, model: Model) -> Recipe:
     """The checkpoint's own recipe where the config has one, else the format that is named."""
     if model.quantization and record.get("config_match") == "exact":
-        return recipes.recipe_of(model)
+        return recipe_of(model)
     return recipes.get(text(record, "weight_format") or "bf16")
 
 

@@ -17,7 +17,14 @@ from llm_lander_tui.engines.vllm.kv_planner import CacheKind, KvPlan, PagingRule
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches
 from llm_lander_tui.engines.vllm.lora import lora_bytes, max_lora_rank
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
-from llm_lander_tui.engines.vllm.weights import StageWeights, prediction_layers, stage_weights
+from llm_lander_tui.engines.vllm.weights import (
+    Division,
+    StageWeights,
+    Tile,
+    prediction_layers,
+    stage_weights,
+    tile_of,
+)
 from llm_lander_tui.gpus.context import cuda_context_bytes
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.sharding import parallel_problems, pipeline_stages, rank_weights
@@ -51,21 +58,33 @@ class VllmFootprint:
         self._scenario = scenario
         self._options = options
         self.rules = rules_of(options)
+        self._batching = batching_of(options, self.rules, scenario.gpus)
         self._tp = max(1, scenario.tensor_parallel)
         self._pp = max(1, scenario.pipeline_parallel)
         self._architecture = scenario.model.architecture
         self._drafted = _drafted(scenario, options)
         self._stages = pipeline_stages(len(self._architecture.layers), self._pp)
-        self._batching = batching_of(options, self.rules, scenario.gpus)
         self.plans = self._kv_plans()
-        split = profile.Split(self._tp, self._pp, options.enable_expert_parallel)
+        self._split = profile.Split(self._tp, self._pp, options.enable_expert_parallel)
+        kernels = profile.Kernels(
+            4 if scenario.kv.name == "f32" else 2, scenario.weights.family != "mxfp4"
+        )
         self._laws = tuple(
             profile.activation_law(
-                self._architecture, split, self.rules, last=stage == self._pp - 1
+                self._architecture, self._split, self.rules, kernels, last=stage == self._pp - 1
             )
             for stage in range(self._pp)
         )
-        self._graphs = profile.graphs(enforce_eager=options.enforce_eager)
+        self._graphs = profile.graphs(
+            self.rules, self._batching.sequences, enforce_eager=options.enforce_eager
+        )
+        division = Division(
+            self._tp,
+            self._pp,
+            options.enable_expert_parallel,
+            tile_of(scenario.gpus[0]) if scenario.gpus else Tile(),
+        )
+        self._weights = stage_weights(self._architecture, scenario.weights, division)
         self._contexts = tuple(cuda_context_bytes(gpu, "torch") for gpu in scenario.gpus)
         ranks = min(self._tp * self._pp, len(scenario.gpus))
         self._ranks = tuple(self._rank(number) for number in range(ranks))
@@ -105,7 +124,7 @@ class VllmFootprint:
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         """Bytes per GPU; see `engines.base.Footprint.needed`."""
         batch = self.batch(context, concurrency)
-        activation = [law.peak(batch) for law in self._laws]
+        activation = [law.total(batch) for law in self._laws]
         pool = [plan.needed(context, concurrency) for plan in self.plans]
         found = [
             rank.fixed_bytes + activation[rank.stage] + pool[rank.stage] for rank in self._ranks
@@ -113,8 +132,8 @@ class VllmFootprint:
         return found + [0] * (len(self._scenario.gpus) - len(found))
 
     def activation(self, stage: int, batch: Batch) -> int:
-        """Bytes of the profile run's peak on a rank of the stage."""
-        return self._laws[stage].peak(batch)
+        """Bytes beside weights that a step takes on a rank of the stage."""
+        return self._laws[stage].total(batch)
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
         """The same, itemised; see `engines.base.Footprint.allocations`."""
@@ -139,10 +158,10 @@ class VllmFootprint:
             found += rank.host
         return tuple(found)
 
-    def weight_bytes(self, gpu: int) -> int:
-        """The log's "Model loading took" on a GPU."""
-        rank = self._ranks[gpu]
-        return rank.weights.bytes - rank.offloaded
+    @property
+    def weight_bytes(self) -> int:
+        """The log's "Model loading took", of the GPU that holds most."""
+        return max((rank.weights.bytes - rank.offloaded for rank in self._ranks), default=0)
 
     def available_kv(self, gpu: int, context: int, concurrency: int = 1) -> int:
         """The log's "Available KV cache memory" on a GPU, which vLLM fills with blocks."""
@@ -153,8 +172,8 @@ class VllmFootprint:
         return requested - (rank.fixed_bytes - outside) - activation
 
     def printed_activation(self, gpu: int, context: int, concurrency: int = 1) -> int:
-        """The log's activation peak, which counts the estimate for graphs where that is budgeted."""
-        peak = self.activation(self._ranks[gpu].stage, self.batch(context, concurrency))
+        """The log's activation peak; where graphs are budgeted, it counts their estimate."""
+        peak = self._laws[self._ranks[gpu].stage].peak(self.batch(context, concurrency))
         return peak + (self._graphs.bytes if self.rules.graphs_in_budget else 0)
 
     @property
@@ -181,14 +200,16 @@ class VllmFootprint:
             scenario.kv,
             self._tp,
             options.block_size,
-            prefix_caching=bool(options.prefix_caching),
+            prefix_caching=(
+                rules.state_prefixes if options.prefix_caching is None else options.prefix_caching
+            ),
             speculative_tokens=options.speculative_tokens,
         )
         layers = len(self._architecture.layers)
         caches = layer_caches(self._architecture, settings)
         if self._drafted is not None:
             caches += [(layers + i, c) for i, c in layer_caches(self._drafted, settings)]
-        steps = self._pp if self._pp > 1 else rules.in_flight_steps
+        steps = self._pp - 1 + rules.in_flight_steps
         tokens = self._batching.batch(UNBOUNDED, scenario.concurrency).tokens
         paging = PagingRules(
             steps * tokens, rules.null_block, rules.hybrid, rules.capacity_by_request
@@ -201,9 +222,7 @@ class VllmFootprint:
     def _rank(self, gpu: int) -> _Rank:
         scenario, options = self._scenario, self._options
         stage = gpu // self._tp
-        weights = stage_weights(
-            self._architecture, scenario.weights, self._tp, self._pp, options.enable_expert_parallel
-        )[stage]
+        weights = self._weights[stage]
         offloaded = min(int(options.cpu_offload_gb * GIB), weights.tensors)
         fixed = [
             Allocation(
@@ -218,7 +237,7 @@ class VllmFootprint:
             *self._draft_allocations(gpu, stage),
             *self._lora_allocations(gpu, stage),
         ]
-        libraries = profile.libraries(self.rules, self._tp)
+        libraries = profile.libraries(self.rules, scenario.gpus, self._split)
         if self._graphs.bytes:
             fixed.append(_estimated(gpu, Kind.GRAPHS, self._graphs))
         fixed.append(_estimated(gpu, Kind.RUNTIME, libraries))
@@ -255,6 +274,8 @@ class VllmFootprint:
             why += f", 1/{self._tp} of each divided tensor"
         if weights.rope:
             why += f", rope tables of {format_bytes(weights.rope)}"
+        if weights.padding:
+            why += f", {format_bytes(weights.padding)} that fill the kernels' tiles"
         if weights.absorbed:
             why += f", {format_bytes(weights.absorbed)} of absorbed latent projections"
         if offloaded:

@@ -96,11 +96,14 @@ OPTIONS = (
 def parse_version(text: str) -> Version:
     """(major, minor, patch) of a release: `"0.6.4.post2.dev"`, `"0.8.x"`, `"0.33"`.
 
-    A missing patch is 0; text without two numbers is taken for the default version.
+    A nightly build (`"0.20.1rc1.dev91"`) is of the minor release to come. A missing patch is 0;
+    text without two numbers is taken for the default version.
     """
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?(rc\d+\.dev)?", text)
     if match is None:
         return parse_version(DEFAULT_VERSION)
+    if match[4]:
+        return int(match[1]), int(match[2]) + 1, 0
     return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
@@ -111,8 +114,8 @@ class Rules:
     `utilization` is the default of --gpu-memory-utilization; `graphs_in_budget` whether the
     estimate for CUDA graphs is taken from the KV cache (before: on top of the budget);
     `null_block` and `hybrid` are those of `PagingRules`; `capacity_by_request` is its
-    `tokens_per_request`; `async_scheduling` and `in_flight_steps` tell how many steps' tokens may
-    be unsettled.
+    `tokens_per_request`; `in_flight_steps` how many steps' tokens may be unsettled;
+    `state_prefixes` whether prefix caching is on for recurrent states too.
     """
 
     version: Version
@@ -122,18 +125,25 @@ class Rules:
     null_block: bool
     hybrid: bool
     capacity_by_request: bool
-    async_scheduling: bool
     in_flight_steps: int
+    state_prefixes: bool
 
 
 V1_SINCE = (0, 8, 0)
 V0_UNTIL = (0, 11, 0)
 HYBRID_SINCE = (0, 10, 0)
+CAPACITY_BY_REQUEST_SINCE = (0, 20, 1)
 GRAPHS_IN_BUDGET_SINCE = (0, 21, 0)
-CAPACITY_BY_REQUEST_SINCE = (0, 21, 0)
-IN_FLIGHT_SINCE = (0, 21, 0)
-NULL_BLOCK_SINCE = (0, 33, 0)
+"""The log of a newer release says it: "default since v0.21.0"."""
 UTILIZATION_92_SINCE = (0, 21, 0)
+IN_FLIGHT_SINCE = (0, 26, 0)
+"""Pull request 47728: windows are freed behind settled tokens."""
+STATE_PREFIXES_SINCE = (0, 28, 0)
+"""Pull request 50991: prefix caching is on for hybrid models too."""
+LARGE_CARDS_SINCE = (0, 28, 0)
+"""Pull request 51726: cards of 160 GiB have larger steps of their own."""
+NULL_BLOCK_SINCE = (0, 29, 0)
+"""Pull request 47272: the block that is held back counts in the start-up check."""
 
 
 def rules_of(options: VllmOptions) -> Rules:
@@ -150,8 +160,8 @@ def rules_of(options: VllmOptions) -> Rules:
         null_block=version >= NULL_BLOCK_SINCE,
         hybrid=version >= HYBRID_SINCE and not v0,
         capacity_by_request=version >= CAPACITY_BY_REQUEST_SINCE,
-        async_scheduling=asynchronous,
         in_flight_steps=2 if asynchronous and overlapping else 1,
+        state_prefixes=version >= STATE_PREFIXES_SINCE,
     )
 
 
@@ -163,8 +173,6 @@ class Batch:
     sequences: int
 
 
-LARGE_CARDS_SINCE = (0, 21, 0)
-"""Since when cards of 160 GiB have larger defaults of their own."""
 V0_LONG_CONTEXT = 32768
 """Above this length the old engine computes prompts in pieces too (0.4 to 0.8)."""
 V0_CHUNK = 2048

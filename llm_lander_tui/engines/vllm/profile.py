@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.vllm.options import Batch, Rules
+from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
+from llm_lander_tui.models.tensors import Part
 from llm_lander_tui.units import GIB, MIB, ceil_div
 
 
@@ -24,15 +26,42 @@ class Estimate:
     source: str
 
 
-SAMPLER_SORTING = 38.0
-"""Bytes per sequence and vocabulary entry up to 0.16: logits, FP32 copy, sort and its indices."""
-SAMPLER = 14.5
-"""The same since 0.17, which samples without the full sort."""
-SAMPLER_SORTING_UNTIL = (0, 17, 0)
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Bytes per sequence and vocabulary entry while tokens are sampled.
+
+    `logits` are copies of the logits in the model's format, `working` what the sampler adds, and
+    `kept` what it holds for good (counts of generated tokens, a bit per prompt token).
+    """
+
+    working: float
+    kept: float = 0.0
+    logits: int = 1
+
+
+SORTING = Sampler(36.0)
+"""Up to 0.16: FP32 logits, their sort with 64-bit indices, probabilities. 19 logs within 4 %."""
+FUSED = Sampler(12.5)
+"""Since 0.17: FP32 logits, probabilities and noise, without the sort. 26 logs within 4 %."""
+COUNTING = Sampler(4.0, kept=4.125)
+"""Model runner V2: an FP32 copy; int32 counts and a bit mask are kept."""
+COUNTING_WARM = Sampler(8.0, kept=4.125)
+"""0.33 profiles with all sampling parameters on, which adds FP32 probabilities."""
+
+RUNNER_V2_DENSE = (0, 25, 0)
+"""Pull request 44443."""
+RUNNER_V2 = (0, 30, 0)
+"""Pull request 53183."""
+
 FIXED_ACTIVATION = 51 * MIB
-"""The step's inputs and small buffers."""
-ACTIVATION_SOURCE = "profile runs in vLLM 0.6 to 0.31 logs, mostly llm-d-planner's on H100"
+"""A step's inputs and small buffers; ± 20 MiB."""
+ACTIVATION_SOURCE = "law of memory_models C.2, fitted to 48 profile runs of vLLM 0.6 to 0.31"
 ACTIVATION_SPREAD = 0.06
+
+WORKSPACE_SINCE = (0, 14, 0)
+"""Since when the experts' buffers are kept while tokens are sampled."""
+PIXELS_PER_TOKEN = 28
+"""Side of the image square behind one token: patches of 14 pixels, merged 2 x 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +71,14 @@ class Split:
     tensor: int = 1
     pipeline: int = 1
     experts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What the kernels compute in: bytes of an activation; whether experts need workspaces."""
+
+    element: int = 2
+    expert_workspaces: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,62 +92,129 @@ class ActivationLaw:
     sampling: int
     """Bytes per sequence."""
     mlp: int
-    """Bytes per token."""
+    """Bytes per token, freed before sampling."""
     always: int
     """Bytes per token."""
     fixed: int
+    kept: int
+    """Bytes per sequence that stay after the run."""
 
     def peak(self, batch: Batch) -> int:
-        """Bytes above the weights."""
+        """Bytes above the weights that are free again after the run."""
         sampling, mlp = self.sampling * batch.sequences, self.mlp * batch.tokens
         return max(sampling, mlp) + self.always * batch.tokens + self.fixed
 
+    def total(self, batch: Batch) -> int:
+        """All bytes above the weights."""
+        return self.peak(batch) + self.kept * batch.sequences
+
 
 def activation_law(
-    architecture: Architecture, split: Split, rules: Rules, *, last: bool
+    architecture: Architecture, split: Split, rules: Rules, kernels: Kernels, *, last: bool
 ) -> ActivationLaw:
     """The law for the ranks of a pipeline stage, `last` where the tokens are sampled."""
-    h = architecture.hidden_size
-    sampler = SAMPLER_SORTING if rules.version < SAMPLER_SORTING_UNTIL else SAMPLER
+    h, size = architecture.hidden_size, kernels.element
+    dense = all(not isinstance(g.mlp, ExpertsMlp) for g, _ in architecture.layer_groups)
+    sampler = _sampler(rules, dense=dense and not architecture.states)
     mlp = experts = 0
     for layer, _ in architecture.layer_groups:
         if isinstance(layer.mlp, DenseMlp):
             width = ceil_div(layer.mlp.intermediate * (2 + layer.mlp.gated), split.tensor)
-            mlp = max(mlp, 2 * (width + 2 * h))
-        elif isinstance(layer.mlp, ExpertsMlp):
-            experts = max(experts, _expert_buffers(layer.mlp, split))
+            mlp = max(mlp, size * (width + 2 * h))
+        elif isinstance(layer.mlp, ExpertsMlp) and kernels.expert_workspaces:
+            experts = max(experts, size * _workspaces(layer.mlp, split))
+    if rules.version < WORKSPACE_SINCE:
+        mlp, experts = max(mlp, experts), 0
+    always = size * h + experts
+    if any(tensor.part is Part.TOWER for tensor in architecture.outer):
+        always += size * (h + 3 * PIXELS_PER_TOKEN**2)
+    if split.pipeline > 1:
+        always += 2 * size * h
+    entry = sampler.logits * size + sampler.working
     return ActivationLaw(
-        round(sampler * architecture.vocab_size) if last else 0,
+        round(entry * architecture.vocab_size) if last else 0,
         mlp,
-        2 * h + experts + (4 * h if split.pipeline > 1 else 0),
+        always,
         FIXED_ACTIVATION,
+        round(sampler.kept * architecture.vocab_size),
     )
 
 
-def _expert_buffers(mlp: ExpertsMlp, split: Split) -> int:
-    """Bytes per token of the two workspaces of the fused expert kernels, 16 bits a value."""
+def _sampler(rules: Rules, *, dense: bool) -> Sampler:
+    """The sampler of the release; the new model runner came to dense models first."""
+    if rules.version < (0, 17, 0):
+        return SORTING
+    if rules.version < (RUNNER_V2_DENSE if dense else RUNNER_V2):
+        return FUSED
+    return COUNTING if rules.version < (0, 33, 0) else COUNTING_WARM
+
+
+def _workspaces(mlp: ExpertsMlp, split: Split) -> int:
+    """Elements per token of the two workspaces of the fused expert kernels."""
     width = mlp.intermediate if split.experts else ceil_div(mlp.intermediate, split.tensor)
-    return 2 * mlp.active * (max(width, mlp.hidden) + max(2 * width, mlp.hidden))
+    return mlp.active * (max(width, mlp.hidden) + max(2 * width, mlp.hidden))
 
 
-GRAPHS = GIB
+GRAPH_BYTES = 20 * MIB
+"""Per captured batch size, piecewise and full graph together: 0.91 GiB for 51 sizes (0.19)."""
+V0_GRAPH_BYTES = 10 * MIB
+"""Per captured batch size of the old engine: 0.17 to 0.36 GiB for 35 sizes."""
 GRAPHS_SPREAD = 0.5
 GRAPHS_SOURCE = "CUDA graph memory of 20 vLLM logs, 0.17 to 2.4 GiB"
+LARGEST_CAPTURE = 512
+V0_LARGEST_CAPTURE = 256
 
 
-def graphs(*, enforce_eager: bool) -> Estimate:
+def capture_sizes(sequences: int, largest: int = LARGEST_CAPTURE) -> int:
+    """How many batch sizes are captured: 1, 2, 4, then 8 to 256 by 8 and to `largest` by 16.
+
+    The largest is twice the sequences at most (config/vllm.py, _set_cudagraph_sizes).
+    """
+    top = min(2 * sequences, largest)
+    small = sum(size <= top for size in (1, 2, 4))
+    return small + min(top, 248) // 8 + max(0, (top - 240) // 16)
+
+
+def graphs(rules: Rules, sequences: int, *, enforce_eager: bool) -> Estimate:
     """Memory that captured CUDA graphs hold."""
     if enforce_eager:
         return Estimate(0, 0.0, "no CUDA graphs with --enforce-eager", GRAPHS_SOURCE)
-    return Estimate(GRAPHS, GRAPHS_SPREAD, "CUDA graphs of the captured batch sizes", GRAPHS_SOURCE)
+    largest = V0_LARGEST_CAPTURE if rules.v0 else LARGEST_CAPTURE
+    sizes = capture_sizes(sequences, largest)
+    size = sizes * (V0_GRAPH_BYTES if rules.v0 else GRAPH_BYTES)
+    return Estimate(size, GRAPHS_SPREAD, f"CUDA graphs of {sizes} batch sizes", GRAPHS_SOURCE)
 
 
-def libraries(rules: Rules, tensor_parallel: int) -> Estimate:
+LIBRARIES = ((0, 18, 0), 130 * MIB, 255 * MIB)
+"""cuBLAS and attention workspaces on one GPU, before and since 0.18; logs 0.05 to 0.3 GiB."""
+V0_LIBRARIES = 80 * MIB
+LINKED = ((0, 18, 0), 560 * MIB, 2150 * MIB)
+"""With NCCL, custom all-reduce and symmetric memory over NVLink; 0.18 added the latter."""
+UNLINKED = 220 * MIB
+"""With NCCL over PCIe: 0.09 to 0.36 GiB in 7 logs."""
+STAGED = 72 * MIB
+"""On a pipeline stage of one GPU: no all-reduce, cuBLAS later."""
+LARGE_CARD = 40 * GIB
+"""Where no catalogue tells, cards above this are taken to have NVLink."""
+
+
+def libraries(rules: Rules, gpus: tuple[Gpu, ...], split: Split) -> Estimate:
     """What CUDA libraries allocate beside PyTorch: cuBLAS, FlashInfer, NCCL under TP."""
-    source = "non-torch memory in vLLM logs"
-    if tensor_parallel > 1:
-        modern = rules.version >= (0, 18, 0)
-        size = int((2.1 if modern else 0.55) * GIB)
+    source = "non-torch memory of 60 vLLM logs"
+    if split.tensor > 1:
+        since, before, after = LINKED
+        size = UNLINKED
+        if all(_linked(gpu) for gpu in gpus) and not rules.v0:
+            size = after if rules.version >= since else before
         return Estimate(size, 0.3, "NCCL and custom all-reduce buffers, cuBLAS workspaces", source)
-    size = int((0.25 if rules.version >= (0, 18, 0) else 0.13) * GIB)
+    if split.pipeline > 1:
+        return Estimate(STAGED, 0.5, "cuBLAS and NCCL of a pipeline stage", source)
+    since, before, after = LIBRARIES
+    size = V0_LIBRARIES if rules.v0 else after if rules.version >= since else before
     return Estimate(size, 0.5, "cuBLAS and attention workspaces", source)
+
+
+def _linked(gpu: Gpu) -> bool:
+    if gpu.spec is not None:
+        return bool(gpu.spec.nvlink_gb_s)
+    return bool(gpu.nvlinks) or gpu.total_bytes > LARGE_CARD
