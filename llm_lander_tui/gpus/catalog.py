@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache, lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from llm_lander_tui.errors import UsageError
@@ -49,7 +47,9 @@ class _Entry:
 
 @cache
 def _entries() -> tuple[_Entry, ...]:
-    text = resources.files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
+    import tomllib
+
+    text = Path(__file__).with_name("catalog.toml").read_text(encoding="utf-8")
     return tuple(
         _entry(card, family) for family in tomllib.loads(text)["family"] for card in family["cards"]
     )
@@ -263,6 +263,8 @@ def _listing(names: Sequence[str], most: int = 6) -> str:
 
 
 def _unknown(text: str, same_words: Sequence[str]) -> UsageError:
+    from difflib import get_close_matches
+
     by_key = {spec.name.casefold(): spec.name for spec in all_specs()}
     near = list(same_words) or [
         by_key[key] for key in get_close_matches(text.strip().casefold(), by_key, 5, 0.5)

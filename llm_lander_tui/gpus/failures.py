@@ -82,6 +82,12 @@ _DRIVER: dict[int, tuple[str, str, str]] = {
         "The NVIDIA driver found too little host memory to answer.",
         "Free some memory of the machine.",
     ),
+    999: (
+        "NVIDIA driver failed",
+        "The driver answers with an unknown error.",
+        "A container that lost its device permissions has to be started anew; else see dmesg for "
+        "NVRM lines, and whether nvidia-smi works.",
+    ),
 }
 
 _CARD: dict[int, tuple[str, str, str]] = {
@@ -178,6 +184,10 @@ def no_instance(index: int) -> str:
     """A sentence about a card in MIG mode that has not been divided."""
     return f"GPU {index} is in MIG mode without an instance, so nothing can run on it."
 
+
+ONE_SLICE = (
+    "A CUDA program uses one MIG slice at a time, the first unless CUDA_VISIBLE_DEVICES names one."
+)
 
 NO_INSTANCE = Problem(
     "No MIG instance",

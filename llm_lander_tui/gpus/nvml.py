@@ -132,13 +132,14 @@ class NvmlSource:
                 gpus.append(self._gpu(device))
             except _CardError as error:
                 problems.append(self._lost(device.index, error))
-        hidden = len({d.index for d in devices} - {d.index for d in shown})
-        names = [card.name for card in self._known.values()]
-        if note := visibility.note(self._environment, hidden, names):
+        hidden = len(devices) - len(shown)
+        if note := visibility.note(self._environment, hidden, [card.name for card in devices]):
             notes.append(note)
+        if sum(device.mig is not None for device in shown) > 1:
+            notes.append(failures.ONE_SLICE)
         if devices and not shown:
             value = self._environment.get(visibility.VARIABLE, "")
-            problems.append(failures.none_visible(value, count))
+            problems.append(failures.none_visible(value, len(devices)))
         if not devices and not problems:
             problems.append(failures.NO_INSTANCE)
         return self._said(tuple(gpus), failures.joined(problems), tuple(notes))

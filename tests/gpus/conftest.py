@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import pickle
 import subprocess
 import sys
@@ -9,22 +10,21 @@ from pathlib import Path
 import pytest
 
 from llm_lander_tui.gpus.gpu import Reading
+from llm_lander_tui.gpus.nvml import NvmlSource
 
 READ = """
 import os, pickle, sys
-from pathlib import Path
 from llm_lander_tui.gpus.nvml import NvmlSource
-source = NvmlSource(os.environ, Path(sys.argv[1]))
-readings = [source.read() for _ in range(int(sys.argv[2]))]
-sys.stdout.buffer.write(pickle.dumps(readings))
+sys.stdout.buffer.write(pickle.dumps(NvmlSource(os.environ).read()))
 """
 
 ReadNvml = Callable[..., Reading]
 
 
 @pytest.fixture
-def read_nvml(nvml_standin) -> ReadNvml:
-    """The last of `times` readings that a fresh process gets from the driver of these lines."""
+def read_nvml(nvml_standin, monkeypatch) -> ReadNvml:
+    """The last of `times` readings that pynvml gives of the cards of these lines."""
+    import pynvml
 
     def read(
         lines: Iterable[str],
@@ -33,14 +33,32 @@ def read_nvml(nvml_standin) -> ReadNvml:
         times: int = 2,
         **environment: str,
     ) -> Reading:
+        nvml_standin.write(lines)
+        folder = nvml_standin.old if old_driver else nvml_standin.current
+        monkeypatch.setenv("NVML_STANDIN", str(nvml_standin.control))
+        monkeypatch.setattr(pynvml, "nvmlLib", None)
+        monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+        monkeypatch.setattr(pynvml, "CDLL", lambda name: ctypes.CDLL(str(folder / name)))
+        source = NvmlSource(environment, proc)
+        readings = [source.read() for _ in range(times)]
+        source.close()
+        return readings[-1]
+
+    return read
+
+
+@pytest.fixture
+def read_nvml_apart(nvml_standin) -> ReadNvml:
+    """What a program of its own reads, which finds the driver as every program does."""
+
+    def read(lines: Iterable[str]) -> Reading:
         done = subprocess.run(
-            [sys.executable, "-c", READ, str(proc), str(times)],
-            env=nvml_standin.environment(lines, old_driver) | environment,
+            [sys.executable, "-c", READ],
+            env=nvml_standin.environment(lines),
             capture_output=True,
-            timeout=30,
-            check=False,
+            timeout=60,
+            check=True,
         )
-        assert done.returncode == 0, done.stderr.decode()
-        return pickle.loads(done.stdout)[-1]
+        return pickle.loads(done.stdout)
 
     return read

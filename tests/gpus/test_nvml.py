@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_lander_tui.gpus import failures
+from llm_lander_tui.gpus.nvml import NvmlSource
 from llm_lander_tui.units import MIB
 
 SYSTEM = "system driver=580.95.05;cuda=13000"
@@ -37,8 +38,8 @@ def vllm_process():
     process.communicate()
 
 
-def test_two_cards_one_of_them_half_full(read_nvml, nvml_standin, vllm_process):
-    reading = read_nvml(nvml_standin.two_cards(vllm_process.pid))
+def test_two_cards_one_of_them_half_full(read_nvml_apart, nvml_standin, vllm_process):
+    reading = read_nvml_apart(nvml_standin.two_cards(vllm_process.pid))
     assert reading.problem is None
     assert reading.driver_version == "580.95.05"
     assert reading.cuda_version == "13.0"
@@ -200,10 +201,13 @@ def test_mig_slices_stand_for_their_card(read_nvml):
     assert a.spec.bf16_tflops == pytest.approx(whole.spec.bf16_tflops * 60 / 132)
     offered = sum(g.total_bytes for g in reading.gpus)
     assert offered <= 2 * 81559 * MIB, "a card's memory is offered once"
+    assert reading.notes == (failures.ONE_SLICE,)
 
 
 def test_mig_by_uuid_and_mode_without_instances(read_nvml):
-    assert [g.uuid for g in read_nvml(MIG, CUDA_VISIBLE_DEVICES="MIG-b").gpus] == ["MIG-b"]
+    chosen = read_nvml(MIG, CUDA_VISIBLE_DEVICES="MIG-b")
+    assert [g.uuid for g in chosen.gpus] == ["MIG-b"]
+    assert chosen.notes == ("CUDA_VISIBLE_DEVICES=MIG-b hides 2 of 3 GPUs.",)
     reading = read_nvml([SYSTEM, card(0, mig=1), card(1)])
     assert [g.index for g in reading.gpus] == [1]
     assert "GPU 0 is in MIG mode without an instance" in reading.notes[0]
@@ -284,18 +288,44 @@ def test_no_gpu_at_all(read_nvml):
     assert reading.driver_version == "580.95.05"
 
 
-def test_no_library():
-    code = (
-        "import ctypes, sys\n"
-        "from llm_lander_tui.gpus.nvml import NvmlSource\n"
-        "def absent(*_): raise OSError('absent')\n"
-        "import pynvml; pynvml.CDLL = absent\n"
-        "print(NvmlSource({}).read().problem.title)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
-    )
-    assert done.stdout.strip() == "No NVIDIA driver found"
+def test_no_library(monkeypatch):
+    import pynvml
+
+    def absent(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(pynvml, "nvmlLib", None)
+    monkeypatch.setattr(pynvml, "CDLL", absent)
+    problem = NvmlSource({}).read().problem
+    assert problem is not None
+    assert problem.title == "No NVIDIA driver found"
+    assert "libnvidia-ml.so.1" in problem.message
+    assert "--gpus all" in problem.remedy
+
+
+def test_no_pynvml(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    problem = NvmlSource({}).read().problem
+    assert problem is not None
+    assert problem.title == "pynvml is missing"
+    assert "nvidia-ml-py" in problem.remedy
+
+
+def test_a_driver_lost_between_calls_is_opened_anew(nvml_standin, read_nvml):
+    assert len(read_nvml(cards(2)).gpus) == 2
+    source = NvmlSource({})
+    assert len(source.read().gpus) == 2
+    nvml_standin.write([*cards(2), "fail call=nvmlDeviceGetMemoryInfo_v2;code=1"])
+    problem = source.read().problem
+    assert problem is not None
+    nvml_standin.write(cards(3))
+    assert len(source.read().gpus) == 3
+    nvml_standin.write([*cards(3), "fail call=nvmlDeviceGetHandleByIndex_v2;gpu=1;code=9"])
+    assert len(source.read().gpus) == 3, "a known card is not looked up again"
+    source.close()
+    lost = source.read()
+    assert lost.gpus == ()
+    assert lost.problem == failures.driver_problem(9, "")
 
 
 def test_titles_tell_the_failures_apart():
@@ -316,6 +346,20 @@ def test_a_lost_card_is_named_and_the_others_stay(read_nvml, call):
     assert reading.problem is not None
     assert reading.problem.title == "GPU lost"
     assert "GPU 1" in reading.problem.message
+
+
+def test_a_card_that_fails_otherwise_says_how(read_nvml):
+    reading = read_nvml([*cards(2), "fail call=nvmlDeviceGetHandleByIndex_v2;gpu=0;code=999"])
+    assert [gpu.index for gpu in reading.gpus] == [1]
+    assert reading.problem is not None
+    assert reading.problem.title == "GPU failed"
+    assert "error 999" in reading.problem.message
+
+
+def test_a_slice_that_tells_no_attributes_stays(read_nvml):
+    lines = [*MIG[:4], "fail call=nvmlDeviceGetAttributes_v2;code=3"]
+    named, whole = read_nvml(lines).gpus
+    assert (named.mig, named.multiprocessors, whole.mig) == ("3g.40gb", None, None)
 
 
 def test_two_lost_cards_are_both_named(read_nvml):
