@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from llm_lander_tui.models.cache import KvRow, RecurrentState
+from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind
 from llm_lander_tui.models.tensors import Part, Tensor
 
 
@@ -182,8 +182,12 @@ class Architecture:
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """KV cache bytes per token at 16 bits, all layers, without any window."""
-        return 2 * sum(count * row.elements for row, count in self.kv_rows)
+        """KV cache bytes per text token at 16 bits, all layers, without any window."""
+        return 2 * sum(
+            count * row.elements
+            for row, count in self.kv_rows
+            if row.span.kind is not SpanKind.CROSS
+        )
 
     @property
     def state_bytes_per_sequence(self) -> int:

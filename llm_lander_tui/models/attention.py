@@ -55,8 +55,10 @@ class GroupedAttention(Mixer):
     qk_norm_bias: bool = False
     shared_projections: bool = False
     """Key and value projections are there although the layer reads another's cache (Gemma 3n)."""
-    input_width: int = 0
-    """The width that is projected, where it is not the hidden size (Zamba2: twice as wide)."""
+    index_dim: int = 0
+    """Width of the index key that is cached beside each row (MiniMax M3's sparse layers)."""
+    extra: tuple[Tensor, ...] = ()
+    """Further tensors of the block (gates of cross-attention, hyper-connections)."""
     module: str = "self_attn"
     """The Hugging Face path of the block inside the layer."""
 
@@ -68,7 +70,9 @@ class GroupedAttention(Mixer):
     def kv_row(self) -> KvRow | None:
         if not self.owns_cache:
             return None
-        return KvRow(self.kv_heads, self.head_dim, self.v_head_dim, self.span)
+        return KvRow(
+            self.kv_heads, self.head_dim, self.v_head_dim, self.span, indexer_dim=self.index_dim
+        )
 
     def tensors(self) -> tuple[Tensor, ...]:
         q = self.heads * self.head_dim
@@ -80,22 +84,18 @@ class GroupedAttention(Mixer):
             if self._has_keys:
                 k = self.kv_heads * self.head_dim
                 found += self._norm("k", self.head_dim if per_head else k)
-        return tuple(found)
+        return (*found, *self.extra)
 
     @property
     def _has_keys(self) -> bool:
         return self.owns_cache or self.shared_projections
-
-    @property
-    def _inputs(self) -> int:
-        return self.input_width or self.hidden
 
     def _fused(self) -> list[Tensor]:
         q, kv = self.heads * self.head_dim, self.kv_heads * (self.head_dim + self.v_head_dim)
         path = f"{self.module}.qkv_proj"
         found = [
             Tensor(
-                "attn_qkv", path, Part.ATTENTION, q + kv, self._inputs, Shard.QKV,
+                "attn_qkv", path, Part.ATTENTION, q + kv, self.hidden, Shard.QKV,
                 kv_heads=self.kv_heads, kv_rows=kv,
             )
         ]  # fmt: skip
@@ -117,7 +117,7 @@ class GroupedAttention(Mixer):
                 rows.append(("v", self.kv_heads * self.v_head_dim, Shard.KV_HEADS, self.kv_heads))
         found = [
             Tensor(
-                f"attn_{x}", f"{self.module}.{x}_proj", Part.ATTENTION, n, self._inputs, shard,
+                f"attn_{x}", f"{self.module}.{x}_proj", Part.ATTENTION, n, self.hidden, shard,
                 kv_heads=heads,
             )
             for x, n, shard, heads in rows

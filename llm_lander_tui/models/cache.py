@@ -34,6 +34,18 @@ FULL = Span()
 
 
 @dataclass(frozen=True, slots=True)
+class Compressed:
+    """What a layer keeps of the tokens beyond its window: one row of `dim` every `ratio` tokens.
+
+    `indexer_dim` elements come on top of each row where an indexer picks among them (DeepSeek-V4).
+    """
+
+    dim: int
+    ratio: int
+    indexer_dim: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class KvRow:
     """What one attention layer caches for one token.
 
@@ -51,6 +63,10 @@ class KvRow:
     indexer_dim: int = 0
     latent_rope_dim: int = 0
     """The rope part inside a latent row's `k_dim`."""
+    values_are_keys: bool = False
+    """Values are the keys: transformers keeps both, engines that know it keep `k_dim` alone."""
+    compressed: Compressed | None = None
+    """What grows with the context beside the window (DeepSeek-V4)."""
 
     @property
     def k_elements(self) -> int:
@@ -83,7 +99,9 @@ class RecurrentState:
     """What one state-space or linear-attention layer keeps for one sequence, whatever its length.
 
     `conv_channels` columns of the last inputs (`conv_kernel` of them in transformers,
-    `conv_kernel` - 1 in the engines), and `recurrent_elements`, held in FP32 by most engines.
+    `conv_kernel` - 1 in the engines), and `recurrent_elements`, held in FP32 by most engines. RWKV
+    has no convolution: its two token-shift vectors stand as 2·hidden channels, kernel 1, and are
+    kept whole everywhere.
     """
 
     kind: StateKind

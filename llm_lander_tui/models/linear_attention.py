@@ -195,7 +195,7 @@ class GatedDeltaNet(Mixer):
             *_convolution(f"{m}.conv1d", channels, self.conv_kernel, bias=False),
             vector("ssm_dt", f"{m}.dt_bias", PART, nv, Shard.COLUMN, bias=True),
             vector("ssm_a", f"{m}.A_log", PART, nv, Shard.COLUMN),
-            vector("ssm_norm", f"{m}.norm", PART, self.value_dim),
+            vector("ssm_norm", f"{m}.norm", Part.NORM, self.value_dim),
             Tensor("ssm_out", f"{m}.out_proj", PART, h, self._values, Shard.ROW),
         )
 
@@ -240,3 +240,129 @@ class ShortConv(Mixer):
 
     def core_flops(self, context: int) -> int:  # noqa: ARG002
         return 2 * self.hidden * (self.conv_kernel + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class KimiDelta(Mixer):
+    """Kimi Delta Attention: a gated delta rule with a decay per channel (Kimi Linear, Kimi K3)."""
+
+    hidden: int
+    heads: int
+    head_dim: int
+    conv_kernel: int
+    full_rank_gate: bool = False
+    """One output gate matrix (Kimi K3) where Kimi Linear has two of low rank."""
+    module: str = "self_attn"
+
+    @property
+    def kind(self) -> str:
+        return StateKind.KIMI_DELTA.value
+
+    @property
+    def state(self) -> RecurrentState:
+        width = self.heads * self.head_dim
+        return RecurrentState(
+            StateKind.KIMI_DELTA, 3 * width, self.conv_kernel, width * self.head_dim, self.heads
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        h, m, width, low = self.hidden, self.module, self.heads * self.head_dim, self.head_dim
+        if self.full_rank_gate:
+            gate = [Tensor("ssm_g", f"{m}.g_proj", PART, width, h, Shard.COLUMN)]
+        else:
+            gate = [
+                Tensor("ssm_g_a", f"{m}.g_a_proj", PART, low, h),
+                Tensor("ssm_g_b", f"{m}.g_b_proj", PART, width, low, Shard.COLUMN),
+            ]
+        return (
+            *(
+                Tensor(f"attn_{x}", f"{m}.{x}_proj", PART, width, h, Shard.COLUMN)
+                for x in ("q", "k", "v")
+            ),
+            *_convolution(f"{m}.conv1d", 3 * width, self.conv_kernel, bias=False),
+            Tensor("ssm_f_a", f"{m}.f_a_proj", PART, low, h),
+            Tensor("ssm_f_b", f"{m}.f_b_proj", PART, width, low, Shard.COLUMN),
+            vector("ssm_dt", f"{m}.dt_bias", PART, width, Shard.COLUMN, bias=True),
+            vector("ssm_a", f"{m}.A_log", PART, self.heads, Shard.COLUMN),
+            Tensor("ssm_beta", f"{m}.b_proj", PART, self.heads, h, Shard.COLUMN),
+            *gate,
+            vector("ssm_norm", f"{m}.o_norm", Part.NORM, low),
+            Tensor("attn_output", f"{m}.o_proj", PART, h, width, Shard.ROW),
+        )
+
+    def core_flops(self, context: int) -> int:  # noqa: ARG002
+        width = self.heads * self.head_dim
+        return 6 * width * self.head_dim + 6 * width * self.conv_kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Lightning(Mixer):
+    """Lightning attention of MiniMax-01 / M1: linear attention with a fixed decay per head."""
+
+    hidden: int
+    heads: int
+    head_dim: int
+    module: str = "self_attn"
+
+    @property
+    def kind(self) -> str:
+        return StateKind.LIGHTNING.value
+
+    @property
+    def state(self) -> RecurrentState:
+        elements = self.heads * self.head_dim * self.head_dim
+        return RecurrentState(StateKind.LIGHTNING, 0, 1, elements, self.heads)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        h, m, width = self.hidden, self.module, self.heads * self.head_dim
+        return (
+            Tensor("attn_qkv", f"{m}.qkv_proj", PART, 3 * width, h, Shard.COLUMN),
+            Tensor("attn_gate", f"{m}.output_gate", PART, width, h, Shard.COLUMN),
+            vector("attn_norm_2", f"{m}.norm", Part.NORM, width),
+            Tensor("attn_output", f"{m}.out_proj", PART, h, width, Shard.ROW),
+        )
+
+    def core_flops(self, context: int) -> int:  # noqa: ARG002
+        return 6 * self.heads * self.head_dim * self.head_dim
+
+
+@dataclass(frozen=True, slots=True)
+class Rwkv5(Mixer):
+    """The time mixing of RWKV 5: receptance, key, value and gate with a decay per head channel."""
+
+    hidden: int
+    width: int
+    head_dim: int
+    module: str = "attention"
+
+    @property
+    def kind(self) -> str:
+        return StateKind.RWKV.value
+
+    @property
+    def state(self) -> RecurrentState:
+        return RecurrentState(
+            StateKind.RWKV,
+            2 * self.hidden,
+            1,
+            self.width * self.head_dim,
+            self.width // self.head_dim,
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        h, w, m = self.hidden, self.width, self.module
+        return (
+            *(
+                Tensor(f"time_mix_{x}", f"{m}.{x}", PART, w, h, Shard.COLUMN)
+                for x in ("receptance", "key", "value", "gate")
+            ),
+            Tensor("time_mix_output", f"{m}.output", PART, h, w, Shard.ROW),
+            vector("time_mix_lerp", f"{m}.time_mix", PART, h, copies=4),
+            vector("time_mix_decay", f"{m}.time_decay", PART, w, Shard.COLUMN),
+            vector("time_mix_first", f"{m}.time_faaaa", PART, w, Shard.COLUMN),
+            vector("time_mix_ln", f"{m}.ln_x", Part.NORM, w, Shard.COLUMN),
+            vector("time_mix_ln", f"{m}.ln_x", Part.NORM, w, Shard.COLUMN, bias=True),
+        )
+
+    def core_flops(self, context: int) -> int:  # noqa: ARG002
+        return 6 * self.width * self.head_dim

@@ -79,6 +79,8 @@ class ExpertsMlp(Mlp):
     """The router's name below `module`."""
     shared: str = "shared_experts"
     """The shared experts' name below `module`."""
+    shared_suffix: str = "_shexp"
+    """What ggml appends to the shared part's names; empty where it is the plain part (Gemma 4)."""
 
     @property
     def kind(self) -> str:
@@ -87,8 +89,12 @@ class ExpertsMlp(Mlp):
     def tensors(self) -> tuple[Tensor, ...]:
         return (*self._router(), *self._routed(), *self._shared())
 
+    def _path(self, name: str) -> str:
+        """The Hugging Face path of a module of this part inside the layer."""
+        return f"{self.module}.{name}" if self.module else name
+
     def _router(self) -> list[Tensor]:
-        part, n, path = Part.MLP, self.experts, f"{self.module}.{self.router}"
+        part, n, path = Part.MLP, self.experts, self._path(self.router)
         found = [Tensor("ffn_gate_inp", path, part, n, self.hidden)]
         if self.router_bias:
             found.append(vector("ffn_gate_inp", path, part, n, bias=True))
@@ -101,7 +107,7 @@ class ExpertsMlp(Mlp):
 
     def _routed(self) -> list[Tensor]:
         part, ff, n = Part.MLP, self.intermediate, self.experts
-        path, width = f"{self.module}.experts", self.latent or self.hidden
+        path, width = self._path("experts"), self.latent or self.hidden
         inner = ["gate", "up"] if self.gated else ["up"]
         found = [
             Tensor(f"ffn_{x}_exps", f"{path}.{x}_proj", part, ff, width, Shard.EXPERTS, n)
@@ -121,35 +127,45 @@ class ExpertsMlp(Mlp):
             down = f"{path}.down_proj"
             found.append(vector("ffn_down_exps", down, part, width, copies=n, bias=True))
         if self.latent:
-            m = self.module
+            down, up = self._path("fc1_latent_proj"), self._path("fc2_latent_proj")
             found += [
-                Tensor("ffn_latent_down", f"{m}.fc1_latent_proj", part, width, self.hidden),
-                Tensor("ffn_latent_up", f"{m}.fc2_latent_proj", part, self.hidden, width),
+                Tensor("ffn_latent_down", down, part, width, self.hidden),
+                Tensor("ffn_latent_up", up, part, self.hidden, width),
             ]
             if self.latent_norm:
-                found.append(vector("ffn_latent_norm", f"{m}.latent_norm", Part.NORM, width))
+                norm = self._path("latent_norm")
+                found.append(vector("ffn_latent_norm", norm, Part.NORM, width))
         return found
 
     def _shared(self) -> list[Tensor]:
         part, h, s = Part.MLP, self.hidden, self.shared_intermediate
         found: list[Tensor] = []
         if s:
-            path = f"{self.module}.{self.shared}"
+            path = self._path(self.shared)
             inner = ["gate", "up"] if self.gated else ["up"]
             found = [
-                Tensor(f"ffn_{x}_shexp", f"{path}.{x}_proj", part, s, h, Shard.COLUMN)
+                Tensor(f"ffn_{x}{self.shared_suffix}", f"{path}.{x}_proj", part, s, h, Shard.COLUMN)
                 for x in inner
             ]
-            found.append(Tensor("ffn_down_shexp", f"{path}.down_proj", part, h, s, Shard.ROW))
+            found.append(
+                Tensor(f"ffn_down{self.shared_suffix}", f"{path}.down_proj", part, h, s, Shard.ROW)
+            )
             if self.shared_bias:
                 found += [
-                    vector(f"ffn_{x}_shexp", f"{path}.{x}_proj", part, s, Shard.COLUMN, bias=True)
+                    vector(
+                        f"ffn_{x}{self.shared_suffix}",
+                        f"{path}.{x}_proj",
+                        part,
+                        s,
+                        Shard.COLUMN,
+                        bias=True,
+                    )
                     for x in inner
                 ]
                 down = f"{path}.down_proj"
-                found.append(vector("ffn_down_shexp", down, part, h, bias=True))
+                found.append(vector(f"ffn_down{self.shared_suffix}", down, part, h, bias=True))
         if self.shared_gate:
-            gate = f"{self.module}.shared_expert_gate"
+            gate = self._path("shared_expert_gate")
             found.append(Tensor("ffn_gate_inp_shexp", gate, part, 1, h))
         return found
 

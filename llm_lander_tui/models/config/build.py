@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.config.context import context_limit, rope_tables
 from llm_lander_tui.models.config.family import Norm
+from llm_lander_tui.models.config.tower_table import tower_tensors
 from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ def build(reading: Reading) -> Architecture:
     """The architecture that the config describes. Raises `RefusedModel`."""
     fields = reading.fields
     tied = fields.flag("tie_word_embeddings")
+    layers = _layers(reading)
+    towers, note = tower_tensors(reading.outer, reading.hidden)
+    if note:
+        reading.notes.append(note)
     return Architecture(
         model_type=reading.model_type,
         hidden_size=reading.hidden,
         vocab_size=reading.vocab,
-        layers=_layers(reading),
-        outer=(*_outer(reading, tied=tied), *reading.family.outers(reading)),
+        layers=layers,
+        outer=(*_outer(reading, tied=tied), *reading.family.outers(reading), *towers),
         context_limit=context_limit(reading),
         tied_embeddings=tied,
         dtype=_dtype(reading),
@@ -65,7 +70,13 @@ def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:
     family, h, vocab = reading.family, reading.hidden, reading.vocab
     found = [
         Tensor(
-            "token_embd", "model.embed_tokens", Part.EMBEDDING, vocab, h, Shard.VOCAB, linear=False
+            "token_embd",
+            "model.embed_tokens",
+            Part.EMBEDDING,
+            vocab + family.extra_rows,
+            h,
+            Shard.VOCAB,
+            linear=False,
         )
     ]
     if family.positions:

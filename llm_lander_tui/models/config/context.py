@@ -45,7 +45,7 @@ def rope_tables(reading: Reading) -> tuple[RopeTable, ...]:
     """
     fields = reading.fields
     limit = fields.integer("max_position_embeddings", 0)
-    if not limit:
+    if not limit or not fields.integer("num_attention_heads", 0):
         return ()
     found = fields.mapping("rope_parameters") or fields.mapping("rope_scaling")
     kinds = [value for value in found.values() if isinstance(value, Mapping)] or [found]

@@ -41,6 +41,21 @@ AROUND = (
 )
 
 
+def stated_layers(reading: Reading) -> int:
+    """The number of layers that the config states."""
+    return reading.fields.positive("num_hidden_layers")
+
+
+def stated_kv_heads(reading: Reading) -> int:
+    """The KV heads that the config states; as many as attention heads without."""
+    return reading.fields.positive("num_key_value_heads", reading.heads)
+
+
+def stated_width(reading: Reading) -> int:
+    """The feed-forward width that the config states."""
+    return reading.fields.positive("intermediate_size")
+
+
 def no_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
     """No further tensors in a layer."""
     return ()
@@ -89,6 +104,11 @@ class Family:
     router_bias: bool | str = False
     expert_bias: bool = False
     shared_gate: bool = False
+    count: Callable[[Reading], int] = stated_layers
+    extra_rows: int = 0
+    """Rows of the embedding beyond the head's (Llama 3.2 Vision)."""
+    kv_heads: Callable[[Reading], int] = stated_kv_heads
+    width: Callable[[Reading], int] = stated_width
     mixers: Callable[[Reading, int], tuple[Mixer, ...]] = grouped
     mlp: Callable[[Reading, int], Mlp | None] = feed_forward
     others: Callable[[Reading, int], tuple[Tensor, ...]] = no_others

@@ -47,7 +47,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "moe_intermediate_size": (
         "moe_intermediate_size", "expert_intermediate_size", "moe_ffn_hidden_size",
-        "ffn_hidden_size",
     ),
     "num_shared_experts": (
         "n_shared_experts", "num_shared_experts", "num_shared_expert", "moe_num_shared_experts",
@@ -55,7 +54,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "mtp_layers": (
         "num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules",
     ),
-    "tie_word_embeddings": ("tie_word_embeddings", "use_embedding_sharing"),
+    "tie_word_embeddings": (
+        "tie_word_embeddings", "use_embedding_sharing", "share_input_output_layers", "weight_tying",
+    ),
     "dtype": ("dtype", "torch_dtype", "model_dtype"),
     "conv_kernel": ("conv_kernel", "mamba_d_conv", "linear_conv_kernel_dim", "conv_L_cache"),
     "ssm_state_size": ("ssm_state_size", "mamba_d_state", "state_size"),
@@ -64,6 +65,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ssm_groups": ("mamba_n_groups", "n_groups"),
     "ssm_expand": ("mamba_expand", "expand"),
     "ssm_dt_rank": ("mamba_dt_rank", "time_step_rank"),
+    "ssm_conv_bias": ("mamba_conv_bias", "use_conv_bias"),
+    "ssm_bias": ("mamba_proj_bias", "use_bias"),
 }  # fmt: skip
 """The program's name of a field, and the names that config files give it, first match wins."""
 

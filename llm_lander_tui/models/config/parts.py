@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
 
 
-def grouped(reading: Reading, layer: int) -> tuple[Mixer, ...]:
+def grouped(reading: Reading, layer: int) -> tuple[GroupedAttention, ...]:
     """Grouped-query attention by the family's traits."""
     family = reading.family
     normed = reading.switch(family.qk_norm_switch)
@@ -38,10 +38,16 @@ def grouped(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     )
 
 
-def latent(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
-    """Latent attention (MLA), with the indexer where the config sizes one."""
+def latent(reading: Reading, layer: int) -> tuple[Mixer, ...]:
+    """Latent attention (MLA), with the indexer where the config sizes one.
+
+    Layers that `indexer_types` calls shared use the choice of the last full one before them.
+    """
     fields = reading.fields
     index_heads = fields.integer("index_n_heads", 0)
+    types = fields.names("indexer_types")
+    if types is not None and layer < len(types) and types[layer] == "shared":
+        index_heads = 0
     indexer = (
         Indexer(index_heads, fields.positive("index_head_dim"), fields.positive("index_topk"))
         if index_heads
@@ -55,9 +61,10 @@ def latent(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
             fields.positive("kv_lora_rank"),
             fields.positive("qk_nope_head_dim"),
             fields.positive("qk_rope_head_dim"),
-            fields.positive("v_head_dim"),
+            fields.positive("v_head_dim", reading.hidden // reading.heads),
             indexer,
             bias=fields.flag("attention_bias"),
+            output_gate=fields.flag("mla_use_output_gate"),
         ),
     )
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from llm_lander_tui.models.cache import FULL, Span, SpanKind
 from llm_lander_tui.models.config.family import Family
-from llm_lander_tui.models.config.fields import MAX_LAYERS, Fields, refuse
+from llm_lander_tui.models.config.fields import Fields, refuse
 
 
 class Reading:
@@ -31,7 +31,7 @@ class Reading:
 
     @cached_property
     def layers(self) -> int:
-        return self.fields.positive("num_hidden_layers")
+        return self.family.count(self)
 
     @cached_property
     def vocab(self) -> int:
@@ -43,7 +43,7 @@ class Reading:
 
     @cached_property
     def kv_heads(self) -> int:
-        found = self.fields.positive("num_key_value_heads", self.heads)
+        found = self.family.kv_heads(self)
         if found > self.heads:
             raise refuse(
                 f"num_key_value_heads is {found}, more than the {self.heads} attention heads."
@@ -61,7 +61,8 @@ class Reading:
 
     @cached_property
     def intermediate(self) -> int:
-        return self.fields.positive("intermediate_size")
+        """The width of the dense feed-forward part."""
+        return self.family.width(self)
 
     @cached_property
     def window(self) -> int | None:
@@ -92,7 +93,7 @@ class Reading:
     @cached_property
     def expert_layers(self) -> tuple[bool, ...]:
         """Which layers are mixtures of experts."""
-        if self.layers > MAX_LAYERS or not self.fields.integer("num_experts", 0):
+        if not self.fields.integer("num_experts", 0):
             return (False,) * self.layers
         listed = self.fields.names("mlp_layer_types")
         if listed is not None and len(listed) >= self.layers:
