@@ -10,16 +10,17 @@ from llm_lander_tui.models.config.fields import refuse
 _ENCODERS = frozenset({
     "albert", "bert", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
     "distilbert", "electra", "ernie", "esm", "eurobert", "flaubert", "funnel", "ibert",
-    "longformer", "luke", "megatron-bert", "mobilebert", "modernbert", "mpnet", "mra", "neobert",
-    "new", "nomic_bert", "nystromformer", "rembert", "roberta", "roberta-prelayernorm",
-    "roc_bert", "roformer", "squeezebert", "xlm", "xlm-roberta", "xlm-roberta-xl", "xmod", "yoso",
+    "longformer", "luke", "megatron-bert", "mobilebert", "modernbert", "mpnet", "mra",
+    "neobert", "new", "nomic_bert", "nystromformer", "rembert", "roberta",
+    "roberta-prelayernorm", "roc_bert", "roformer", "squeezebert", "xlm", "xlm-roberta",
+    "xlm-roberta-xl", "xmod", "yoso",
 })  # fmt: skip
 _ENCODER_DECODERS = frozenset({
-    "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led",
-    "longt5", "m2m_100", "marian", "mbart", "moonshine", "mt5", "mvp", "nllb-moe", "pegasus",
-    "pegasus_x", "plbart", "prophetnet", "seamless_m4t", "seamless_m4t_v2", "speech-encoder-
-    decoder", "speech_to_text", "switch_transformers", "t5", "t5gemma", "t5gemma2", "umt5",
-    "vision-encoder-decoder", "whisper", "xlm-prophetnet",
+    "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt",
+    "led", "longt5", "m2m_100", "marian", "mbart", "moonshine", "mt5", "mvp", "nllb-moe",
+    "pegasus", "pegasus_x", "plbart", "prophetnet", "seamless_m4t", "seamless_m4t_v2",
+    "speech-encoder-decoder", "speech_to_text", "switch_transformers", "t5", "t5gemma",
+    "t5gemma2", "umt5", "vision-encoder-decoder", "whisper", "xlm-prophetnet",
 })  # fmt: skip
 _VISION = frozenset({
     "align", "beit", "blip", "chinese_clip", "clip", "clip_text_model", "clip_vision_model",
