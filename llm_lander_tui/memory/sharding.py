@@ -36,7 +36,7 @@ def shard_shape(
     shard = tensor.shard
     if shard is Shard.VOCAB:
         return _vocabulary(tensor, tp)
-    if tp == 1 or shard is Shard.REPLICATED:
+    if tp == 1 or shard is Shard.REPLICATED or _undivided_tower(tensor, tp):
         return rows, columns, copies
     if shard in (Shard.EXPERTS, Shard.EXPERTS_ROW):
         if expert_parallel:
@@ -52,6 +52,12 @@ def shard_shape(
     if rows == 1 and not tensor.linear:
         return rows, ceil_div(columns, tp), copies
     return ceil_div(rows, tp), columns, copies
+
+
+def _undivided_tower(tensor: Tensor, tp: int) -> bool:
+    """Whether a tower's matrix is too odd to divide, and kept whole on every rank."""
+    side = tensor.columns if tensor.shard is Shard.ROW else tensor.rows
+    return tensor.part is Part.TOWER and side % tp != 0
 
 
 def _vocabulary(tensor: Tensor, tp: int) -> tuple[int, int, int]:

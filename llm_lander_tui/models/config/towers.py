@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.models.config.fields import Fields
-from llm_lander_tui.models.tensors import Part, Tensor
+from llm_lander_tui.models.tensors import Part, Shard, Tensor
 
 
 class Parts:
@@ -20,10 +20,19 @@ class Parts:
         self.part = part
         self.tensors: list[Tensor] = []
 
-    def linear(self, name: str, rows: int, columns: int, n: int = 1, *, bias: bool = True) -> None:
+    def linear(
+        self,
+        name: str,
+        rows: int,
+        columns: int,
+        n: int = 1,
+        *,
+        bias: bool = True,
+        shard: Shard = Shard.REPLICATED,
+    ) -> None:
         """A linear layer, `n` times."""
         path = f"{self.path}.{name}"
-        self.tensors.append(Tensor("v", path, self.part, rows, columns, copies=n))
+        self.tensors.append(Tensor("v", path, self.part, rows, columns, shard, copies=n))
         if bias:
             self.vector(name, rows, n, bias=True)
 
@@ -67,12 +76,14 @@ class Blocks:
         n, h, ff = self.layers, self.width, self.intermediate
         for which in ("q", "k", "v"):
             bias = self.attention_bias and (self.key_bias or which != "k")
-            parts.linear(f"{path}.attn.{which}_proj", h, h, n, bias=bias)
-        parts.linear(f"{path}.attn.out_proj", h, h, n, bias=self.attention_bias)
+            parts.linear(f"{path}.attn.{which}_proj", h, h, n, bias=bias, shard=Shard.COLUMN)
+        parts.linear(f"{path}.attn.out_proj", h, h, n, bias=self.attention_bias, shard=Shard.ROW)
         inner = ("gate", "up") if self.gated else ("up",)
         for which in inner:
-            parts.linear(f"{path}.mlp.{which}_proj", ff, h, n, bias=self.mlp_bias)
-        parts.linear(f"{path}.mlp.down_proj", h, ff, n, bias=self.mlp_bias)
+            parts.linear(
+                f"{path}.mlp.{which}_proj", ff, h, n, bias=self.mlp_bias, shard=Shard.COLUMN
+            )
+        parts.linear(f"{path}.mlp.down_proj", h, ff, n, bias=self.mlp_bias, shard=Shard.ROW)
         for i in range(self.norms):
             parts.norm(f"{path}.norm{i + 1}", h, n, bias=self.norm_bias)
         if self.head_norm:
