@@ -169,10 +169,11 @@ class NvmlSource:
         does not support is not asked of it again.
         """
         about = (function, *arguments[1:], of and of.index, of and of.uuid)
-        if about in self._unsupported:
+        call = getattr(self._nvml, function, None)
+        if call is None or about in self._unsupported:
             return None
         try:
-            return getattr(self._nvml, function)(*arguments)
+            return call(*arguments)
         except self._nvml.NVMLError as error:
             if error.value in failures.SESSION_GONE:
                 raise
@@ -271,7 +272,7 @@ class NvmlSource:
             mig=card.mig,
             utilisation_percent=rates.gpu if rates else None,
             memory_utilisation_percent=rates.memory if rates else None,
-            temperature_c=self._ask("nvmlDeviceGetTemperature", handle, 0, of=card),
+            temperature_c=self._temperature(card),
             power_w=None if power is None else power / 1000,
             power_limit_w=None if limit is None else limit / 1000,
             sm_clock_mhz=self._ask("nvmlDeviceGetClockInfo", handle, 1, of=card),
@@ -284,6 +285,14 @@ class NvmlSource:
             compute_capability=card.capability or (spec.compute_capability if spec else None),
             multiprocessors=card.multiprocessors or (spec.multiprocessors if spec else None),
         )
+
+    def _temperature(self, card: _Card) -> int | None:
+        """Degrees Celsius, by the call of old drivers or by the one that replaces it."""
+        for function in ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"):
+            celsius: int | None = self._ask(function, card.handle, 0, of=card)
+            if celsius is not None:
+                return celsius
+        return None
 
     def _memory(self, card: _Card) -> _Memory:
         """Raises `_CardError` for a card that tells none and has none of its own either."""

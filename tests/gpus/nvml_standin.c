@@ -39,6 +39,7 @@ typedef struct { char call[64]; int gpu, code; } Failure;
 typedef struct { u32 pid; u64 memory; u32 instance, compute; } ProcessInfo;
 typedef struct { u64 total, free, used; } MemoryV1;
 typedef struct { u32 version; u64 total, reserved, free, used; } MemoryV2;
+typedef struct { u32 version, sensor; int celsius; } Temperature;
 typedef struct { u32 multiprocessors, shared[5], slices, compute_slices; u64 mib; } Attributes;
 
 static Device devices[MAX];
@@ -334,6 +335,13 @@ PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, 'C')
 PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v3, 'G')
 PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses_v3, 'M')
 NUMBER(nvmlDeviceGetNumGpuCores, cores)
+
+int nvmlDeviceGetTemperatureV(void *handle, Temperature *temperature) {
+    ENTER(handle)
+    if (d->temperature == NONE || temperature->sensor) return NOT_SUPPORTED;
+    temperature->celsius = (int)d->temperature;
+    return OK;
+}
 
 int nvmlDeviceGetMemoryInfo_v2(void *handle, MemoryV2 *memory) {
     ENTER(handle)

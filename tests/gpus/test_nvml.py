@@ -94,9 +94,26 @@ def test_what_the_driver_does_not_tell_is_none(read_nvml):
 
 def test_a_field_that_fails_costs_that_field_alone(read_nvml):
     lines = [SYSTEM, card(power=50000, temperature=40, util=3, memutil=1)]
-    (gpu,) = read_nvml([*lines, "fail call=nvmlDeviceGetTemperature;code=999"]).gpus
+    (gpu,) = read_nvml(
+        [
+            *lines,
+            "fail call=nvmlDeviceGetTemperature;code=999",
+            "fail call=nvmlDeviceGetTemperatureV;code=999",
+        ]
+    ).gpus
     assert gpu.temperature_c is None
     assert (gpu.power_w, gpu.utilisation_percent) == (50.0, 3)
+
+
+def test_a_driver_without_the_old_temperature_call(read_nvml):
+    lines = [SYSTEM, card(temperature=40), "fail call=nvmlDeviceGetTemperature;code=13"]
+    assert [gpu.temperature_c for gpu in read_nvml(lines).gpus] == [40]
+
+
+def test_a_pynvml_without_a_call_leaves_its_field(read_nvml, monkeypatch):
+    monkeypatch.delattr("pynvml.nvmlDeviceGetPowerUsage")
+    (gpu,) = read_nvml([SYSTEM, card(power=50000, limit=70000)]).gpus
+    assert (gpu.power_w, gpu.power_limit_w) == (None, 70.0)
 
 
 def test_one_clock_unknown_leaves_the_other(read_nvml):
