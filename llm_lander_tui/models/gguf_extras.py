@@ -6,7 +6,7 @@ from llm_lander_tui.models.gguf_facts import GgufFacts
 
 Config = dict[str, object]
 
-FULL, SLIDING, LINEAR = "full_attention", "sliding_attention", "linear_attention"
+FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def nothing(_facts: GgufFacts) -> Config:
@@ -54,8 +54,10 @@ def latent_experts(facts: GgufFacts) -> Config:
 
 def indexed(facts: GgufFacts) -> Config:
     """The sparse-attention indexer of DeepSeek V3.2 and GLM-5."""
+    own = facts.each("attention.indexer.types")
     return latent(facts) | {
         "moe_layer_freq": 1,
+        "indexer_types": ["full" if flag else "shared" for flag in own] if own else None,
         "index_n_heads": facts.number("attention.indexer.head_count"),
         "index_head_dim": facts.number("attention.indexer.key_length"),
         "index_topk": facts.number("attention.indexer.top_k"),
@@ -67,34 +69,6 @@ def minicpm3(facts: GgufFacts) -> Config:
     found = latent(facts)
     heads = facts.required("attention.head_count")
     return found | {"v_head_dim": facts.required("embedding_length") // heads}
-
-
-def delta_net(facts: GgufFacts) -> Config:
-    """Gated DeltaNet beside full attention (Qwen3-Next, Qwen3.5)."""
-    heads = facts.required("ssm.time_step_rank")
-    recurrent = facts.each("attention.recurrent_layers")
-    every = facts.number("full_attention_interval", 4) or 4
-    full = (
-        [not flag for flag in recurrent]
-        if recurrent
-        else [(i + 1) % every == 0 for i in range(facts.layers)]
-    )
-    return {
-        "linear_num_key_heads": facts.required("ssm.group_count"),
-        "linear_num_value_heads": heads,
-        "linear_key_head_dim": facts.required("ssm.state_size"),
-        "linear_value_head_dim": facts.required("ssm.inner_size") // max(heads, 1),
-        "linear_conv_kernel_dim": facts.required("ssm.conv_kernel"),
-        "layer_types": [FULL if flag else LINEAR for flag in full],
-        "full_attention_interval": every,
-        "decoder_sparse_step": 1,
-        "mlp_only_layers": [],
-    }
-
-
-def delta_net_float32(facts: GgufFacts) -> Config:
-    """Qwen3.5, whose configs ask for a state in FP32."""
-    return delta_net(facts) | {"mamba_ssm_dtype": "float32"}
 
 
 def qwen_experts(_facts: GgufFacts) -> Config:
@@ -213,138 +187,6 @@ def deci(facts: GgufFacts) -> Config:
     }
 
 
-def nemotron_h(facts: GgufFacts) -> Config:
-    """Nemotron-H: each layer is a Mamba-2 mixer, an attention, a dense MLP or a set of experts."""
-    kv = facts.each("attention.head_count_kv") or (0,) * facts.layers
-    width = facts.each("feed_forward_length") or (0,) * facts.layers
-    experts = facts.number("expert_count", 0) or 0
-    marks = [
-        "*" if k else ("E" if experts else "-") if w else "M"
-        for k, w in zip(kv, width, strict=False)
-    ]
-    found = mamba2(facts)
-    inner = facts.required("ssm.inner_size")
-    heads = facts.required("ssm.time_step_rank")
-    found |= {
-        "hybrid_override_pattern": "".join(marks),
-        "mamba_num_heads": heads,
-        "mamba_head_dim": inner // max(heads, 1),
-        "ssm_state_size": facts.required("ssm.state_size"),
-        "conv_kernel": facts.required("ssm.conv_kernel"),
-        "n_groups": facts.number("ssm.group_count", 1),
-        "moe_shared_expert_intermediate_size": facts.number("expert_shared_feed_forward_length"),
-        "shared_expert_intermediate_size": None,
-        "moe_latent_size": facts.number("moe_latent_size"),
-        "num_key_value_heads": max(kv, default=0),
-    }
-    return found
-
-
-def mamba2(facts: GgufFacts) -> Config:
-    """A Mamba-2 mixer by the fields of Granite, Falcon-H1 and Bamba."""
-    heads = facts.required("ssm.time_step_rank")
-    inner = facts.required("ssm.inner_size")
-    return {
-        "mamba_n_heads": heads,
-        "mamba_d_head": inner // max(heads, 1),
-        "mamba_d_state": facts.required("ssm.state_size"),
-        "mamba_d_conv": facts.required("ssm.conv_kernel"),
-        "mamba_n_groups": facts.number("ssm.group_count", 1),
-        "mamba_d_ssm": inner,
-        "mamba_expand": inner / facts.required("embedding_length"),
-        "mamba_conv_bias": True,
-        "mamba_proj_bias": facts.has("ssm_in.bias"),
-    }
-
-
-def granite_hybrid(facts: GgufFacts) -> Config:
-    """Granite 4: Mamba-2 and attention layers in any order, experts or a shared dense part."""
-    kv = facts.each("attention.head_count_kv") or (facts.number("attention.head_count_kv") or 0,)
-    layers = kv if len(kv) == facts.layers else kv * facts.layers
-    return mamba2(facts) | {
-        "layer_types": ["attention" if k else "mamba" for k in layers],
-        "num_key_value_heads": max(kv),
-        "shared_intermediate_size": facts.number("expert_shared_feed_forward_length", 0),
-        "shared_expert_intermediate_size": None,
-        "num_local_experts": facts.number("expert_count", 0),
-        "intermediate_size": facts.number("expert_feed_forward_length")
-        or facts.number("feed_forward_length"),
-    }
-
-
-def falcon_h1(facts: GgufFacts) -> Config:
-    """Falcon-H1: attention and Mamba-2 in parallel in every layer."""
-    return mamba2(facts) | {"mamba_rms_norm": facts.has("ssm_norm.weight")}
-
-
-def mamba1(facts: GgufFacts) -> Config:
-    """Mamba: nothing but state-space layers."""
-    inner, hidden = facts.required("ssm.inner_size"), facts.required("embedding_length")
-    return {
-        "intermediate_size": inner,
-        "expand": inner // max(hidden, 1),
-        "state_size": facts.required("ssm.state_size"),
-        "conv_kernel": facts.required("ssm.conv_kernel"),
-        "time_step_rank": facts.required("ssm.time_step_rank"),
-        "num_attention_heads": None,
-        "num_key_value_heads": None,
-        "head_dim": None,
-        "max_position_embeddings": None,
-        "model_type": "falcon_mamba" if facts.get("ssm.dt_b_c_rms") else "mamba",
-    }
-
-
-def jamba(facts: GgufFacts) -> Config:
-    """Jamba: Mamba layers, every n-th with attention, every m-th with experts."""
-    kv = facts.each("attention.head_count_kv") or ()
-    inner, hidden = facts.required("ssm.inner_size"), facts.required("embedding_length")
-    attention = [i for i, k in enumerate(kv) if k]
-    experts = [i for i, f in enumerate(facts.blocks_with("ffn_gate_inp.weight")) if f]
-    return {
-        "num_key_value_heads": max(kv, default=0),
-        "mamba_d_state": facts.required("ssm.state_size"),
-        "mamba_d_conv": facts.required("ssm.conv_kernel"),
-        "mamba_expand": inner // max(hidden, 1),
-        "mamba_dt_rank": facts.required("ssm.time_step_rank"),
-        "attn_layer_offset": attention[0] if attention else 0,
-        "attn_layer_period": attention[1] - attention[0] if len(attention) > 1 else facts.layers,
-        "expert_layer_offset": experts[0] if experts else 1,
-        "expert_layer_period": experts[1] - experts[0] if len(experts) > 1 else 2,
-    }
-
-
-def lfm2(facts: GgufFacts) -> Config:
-    """LFM2: short convolutions, with attention where the file gives KV heads."""
-    kv = facts.each("attention.head_count_kv") or ()
-    return {
-        "layer_types": [FULL if k else "conv" for k in kv],
-        "num_key_value_heads": max(kv, default=0),
-        "conv_L_cache": facts.number("shortconv.l_cache"),
-        "block_auto_adjust_ff_dim": False,
-        "num_dense_layers": facts.number("leading_dense_block_count", 0),
-        "use_expert_bias": facts.has("exp_probs_b.bias"),
-    }
-
-
-def kimi_linear(facts: GgufFacts) -> Config:
-    """Kimi Linear: latent attention in some layers, KDA in the others (no KV heads there)."""
-    kv = facts.each("attention.head_count_kv") or ()
-    full = [i + 1 for i, k in enumerate(kv) if k]
-    dim = facts.number("kda.head_dim")
-    return latent(facts) | {
-        "moe_layer_freq": 1,
-        "num_experts": facts.number("expert_count"),
-        "num_shared_experts": facts.number("expert_shared_count"),
-        "linear_attn_config": {
-            "full_attn_layers": full,
-            "kda_layers": [i + 1 for i, k in enumerate(kv) if not k],
-            "head_dim": dim,
-            "num_heads": facts.number("attention.head_count"),
-            "short_conv_kernel_size": facts.number("ssm.conv_kernel"),
-        },
-    }
-
-
 def experts_after_dense(_facts: GgufFacts) -> Config:
     """Dense layers first, experts in all others."""
     return {"moe_layer_freq": 1, "decoder_sparse_step": 1, "mlp_only_layers": []}
@@ -443,9 +285,8 @@ def exaone4(facts: GgufFacts) -> Config:
 
 
 def qwen1(facts: GgufFacts) -> Config:
-    """Qwen 1 counts gate and up in its intermediate size."""
+    """Qwen 1: every head has its own keys and values."""
     return {
-        "intermediate_size": 2 * facts.required("feed_forward_length"),
         "kv_channels": facts.required("embedding_length") // facts.required("attention.head_count"),
         "num_key_value_heads": None,
         "no_bias": True,
@@ -459,4 +300,100 @@ def minimax_m2(facts: GgufFacts) -> Config:
         "intermediate_size": facts.number("expert_feed_forward_length")
         or facts.number("feed_forward_length"),
         "num_mtp_modules": 0,
+    }
+
+
+def laguna(facts: GgufFacts) -> Config:
+    """Laguna: heads by layer, three sliding layers after each full one, gated outputs."""
+    heads = facts.each("attention.head_count") or ()
+    dense = facts.number("leading_dense_block_count", 0) or 0
+    gate = facts.tensors.get("blk.0.attn_gate.weight")
+    wide = gate is None or gate.shape[0] != max(heads[:1], default=0)
+    return {
+        "num_attention_heads": heads[0] if heads else facts.number("attention.head_count"),
+        "num_attention_heads_per_layer": list(heads) or None,
+        "layer_types": [SLIDING if i % 4 else FULL for i in range(facts.layers)],
+        "mlp_layer_types": ["dense" if i < dense else "sparse" for i in range(facts.layers)],
+        "gating": True if wide else "per-head",
+    } | listed_windows(facts)
+
+
+def mimo2(facts: GgufFacts) -> Config:
+    """MiMo-V2: sliding layers with KV heads of their own; a first dense layer."""
+    slides = facts.each("attention.sliding_window_pattern") or ()
+    kv = facts.each("attention.head_count_kv") or ()
+    pairs = list(zip(kv, slides, strict=False))
+    key, value = facts.number("attention.key_length"), facts.number("attention.value_length")
+    heads = facts.number("attention.head_count")
+    sparse = facts.blocks_with("ffn_gate_inp.weight")
+    return {
+        "num_key_value_heads": max((n for n, s in pairs if not s), default=None),
+        "swa_num_key_value_heads": max((n for n, s in pairs if s), default=None),
+        "swa_num_attention_heads": heads,
+        "v_head_dim": value,
+        "swa_head_dim": key,
+        "swa_v_head_dim": value,
+        "hybrid_layer_pattern": [int(s) for s in slides],
+        "moe_layer_freq": [int(flag) for flag in sparse] if any(sparse) else None,
+        "add_swa_attention_sink_bias": True,
+    }
+
+
+def step(facts: GgufFacts) -> Config:
+    """Step 3.5: other heads in sliding layers, dense layers first and at the end."""
+    slides = facts.each("attention.sliding_window_pattern") or ()
+    heads = facts.each("attention.head_count") or ()
+    kv = facts.each("attention.head_count_kv") or ()
+    rows = list(zip(heads, kv, slides, strict=False))
+    sparse = facts.blocks_with("ffn_gate_inp.weight")
+    own = next(((h, k) for h, k, s in rows if s), (0, 0))
+    full = next(((h, k) for h, k, s in rows if not s), own)
+    return {
+        "num_attention_heads": full[0] or facts.number("attention.head_count"),
+        "num_attention_groups": full[1] or facts.number("attention.head_count_kv"),
+        "num_key_value_heads": None,
+        "attention_other_setting": {
+            "attention_type": SLIDING,
+            "num_attention_heads": own[0],
+            "num_attention_groups": own[1],
+        },
+        "moe_num_experts": facts.number("expert_count"),
+        "moe_top_k": facts.number("expert_used_count"),
+        "share_expert_dim": facts.number("expert_shared_feed_forward_length"),
+        "shared_expert_intermediate_size": None,
+        "moe_layers_enum": ",".join(str(i) for i, flag in enumerate(sparse) if flag),
+    } | listed_windows(facts)
+
+
+def deepseek4(facts: GgufFacts) -> Config:
+    """DeepSeek V4: attention over compressed caches, hyper-connections."""
+    return {
+        "head_dim": facts.number("attention.key_length"),
+        "num_key_value_heads": 1,
+        "q_lora_rank": facts.number("attention.q_lora_rank"),
+        "o_lora_rank": facts.number("attention.output_lora_rank"),
+        "o_groups": facts.number("attention.output_group_count"),
+        "qk_rope_head_dim": facts.number("rope.dimension_count"),
+        "index_n_heads": facts.number("attention.indexer.head_count"),
+        "index_head_dim": facts.number("attention.indexer.key_length"),
+        "index_topk": facts.number("attention.indexer.top_k"),
+        "compress_ratios": list(facts.each("attention.compress_ratios") or ()),
+        "hc_mult": facts.number("hyper_connection.count"),
+        "num_hash_layers": facts.number("hash_layer_count", 0),
+        "intermediate_size": None,
+        "moe_layer_freq": 1,
+    }
+
+
+def openelm(facts: GgufFacts) -> Config:
+    """OpenELM: heads and widths by layer."""
+    hidden = facts.required("embedding_length")
+    return {
+        "num_query_heads": list(facts.each("attention.head_count") or ()),
+        "num_kv_heads": list(facts.each("attention.head_count_kv") or ()),
+        "num_key_value_heads": None,
+        "ffn_multipliers": [n / hidden for n in facts.each("feed_forward_length") or ()],
+        "ffn_dim_divisor": 1,
+        "intermediate_size": None,
+        "normalize_qk_projections": True,
     }
