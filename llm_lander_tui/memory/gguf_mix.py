@@ -97,6 +97,8 @@ class _Mix:
     pure: bool = False
     value: int = 0
     down: int = 0
+    up: int = 0
+    gate: int = 0
 
     def chosen(self, entry: GgufTensor) -> str:
         """The ggml type of a tensor that may be quantised."""
@@ -214,9 +216,17 @@ class _Mix:
             return "Q5_K" if self.file_type in _EIGHT_OUTPUT else default
         return _OUTPUT.get(self.file_type, default)
 
-    def ffn_up_or_gate(self, default: str, layer: int) -> str:
+    def ffn_up(self, default: str, layer: int) -> str:
+        running, self.up = self.up, self.up + 1
+        return self._inner(default, layer if self.facts.experts > 1 else running)
+
+    def ffn_gate(self, default: str, layer: int) -> str:
+        running, self.gate = self.gate, self.gate + 1
+        return self._inner(default, layer if self.facts.experts > 1 else running)
+
+    def _inner(self, default: str, position: int) -> str:
         count = self.facts.layers
-        middle = count // 8 <= layer < 7 * count // 8
+        middle = count // 8 <= position < 7 * count // 8
         return "IQ3_XXS" if self.file_type == "IQ3_XS" and middle else default
 
 
@@ -239,7 +249,8 @@ _RULES: Mapping[Role, Callable[[_Mix, str, int], str]] = {
     Role.KEY: _Mix.attention_key,
     Role.QUERY: _Mix.attention_query,
     Role.OUTPUT: _Mix.attention_output,
-    Role.UP_OR_GATE: _Mix.ffn_up_or_gate,
+    Role.UP: _Mix.ffn_up,
+    Role.GATE: _Mix.ffn_gate,
     Role.DOWN: _Mix.ffn_down,
 }
 
@@ -320,8 +331,7 @@ class GgufRecipe:
         kept = "F32" if self.file_type == "F32" else "F16"
         found = []
         for entry in gguf_tensors(architecture):
-            fixed = "F32" if entry.always_f32 else kept
-            kind = mix.chosen(entry) if entry.quantised else fixed
+            kind = mix.chosen(entry) if entry.quantised else entry.fixed or kept
             found.append(WeightTensor(entry.layer, entry.tensor, _STORAGES[kind]))
         return Weights(tuple(found))
 

@@ -6,7 +6,7 @@ llama-cpp-python 0.3.36.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -17,6 +17,7 @@ from llm_lander_tui.models.linear_attention import GatedDeltaNet
 from llm_lander_tui.models.tensors import Part, Tensor
 
 _UNSUFFIXED = frozenset(("ssm_a", "ssm_d"))
+_BIASES = frozenset(("exp_probs_b",))
 
 _KEEPS_KV_B = frozenset(("minicpm3", "plm"))
 """Latent attention that the converter leaves as it is stored, without absorption."""
@@ -25,10 +26,37 @@ _ALWAYS_F32 = frozenset((
     "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd", "token_types", "ssm_conv1d",
     "ssm_conv1d_q", "ssm_conv1d_k", "ssm_conv1d_v", "shortconv.conv", "altup_correct_coef",
     "altup_predict_coef", "indexer.proj", "time_mix_first", "time_mix_w1", "time_mix_w2",
-    "time_mix_decay_w1", "time_mix_decay_w2", "time_mix_lerp_fused",
+    "time_mix_decay_w1", "time_mix_decay_w2", "time_mix_lerp_fused", "indexer.q_proj",
+    "indexer.k_proj",
 ))  # fmt: skip
 """Matrices that are F32 in every file."""
 
+
+_TOKEN_TABLES = frozenset(("ffn_gate_tid2eid",))
+"""Tables of integers: DeepSeek-V4's experts by token."""
+
+_POST_ATTENTION = {"ffn_norm": "post_attention_norm"}
+_RENAMED: Mapping[str, Mapping[str, str]] = {
+    "seed_oss": _POST_ATTENTION,
+    "qwen3_next": _POST_ATTENTION,
+    "qwen3_5_text": _POST_ATTENTION,
+    "qwen3_5_moe_text": _POST_ATTENTION,
+    "gpt_oss": _POST_ATTENTION,
+    "glm4_moe": _POST_ATTENTION,
+    "deepseek_v4": {
+        f"indexer.compressor_{part}": f"indexer_compressor_{part}"
+        for part in ("ape", "gate", "kv", "norm")
+    },
+    "ernie4_5_moe": {"ffn_gate_inp.bias": "exp_probs_b"},
+    "laguna": {"ffn_gate_inp.bias": "exp_probs_b"},
+    "dbrx": {"ffn_norm": "attn_output_norm"},
+    "lfm2": {"output_norm": "token_embd_norm"},
+    "lfm2_moe": {"output_norm": "token_embd_norm"},
+}
+"""Stems that llama.cpp's architectures name apart, by model type."""
+
+_SPLITS_UP = frozenset(("granitemoehybrid", "granitemoe", "granitemoeshared", "openelm"))
+"""Model types whose fused gate and up matrix the converter splits."""
 
 _NEVER_QUANTISED = (
     "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
@@ -49,7 +77,8 @@ class Role(Enum):
     KEY = ("attn_k.weight",)
     QUERY = ("attn_q.weight",)
     OUTPUT = ("attn_output.weight",)
-    UP_OR_GATE = ("ffn_up", "ffn_gate")
+    UP = ("ffn_up",)
+    GATE = ("ffn_gate",)
     DOWN = ("ffn_down",)
     OTHER = ()
 
@@ -58,8 +87,8 @@ class Role(Enum):
 class GgufTensor:
     """A tensor of the file: its name there, its layer, its shape, and what quantising it does.
 
-    `quantised` is whether llama-quantize touches it, `always_f32` whether the converter writes it
-    as F32 whatever the file type.
+    `quantised` is whether llama-quantize touches it, `fixed` the type that the converter writes it
+    in whatever the file type ("": that of the file).
     """
 
     name: str
@@ -67,7 +96,7 @@ class GgufTensor:
     tensor: Tensor
     role: Role
     quantised: bool
-    always_f32: bool
+    fixed: str
 
 
 @lru_cache(maxsize=64)
@@ -77,18 +106,17 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
     Those outside the layers come first, then layer by layer, each by name. Towers and projectors
     are left out: they live in a file of their own.
     """
-    found = list(_entries(None, (t for t in architecture.outer if t.part is not Part.TOWER)))
-    keeps_kv_b = architecture.model_type in _KEEPS_KV_B
+    kind = architecture.model_type
+    outer = (t for t in architecture.outer if t.part is not Part.TOWER)
+    found = list(_entries(None, _renamed(kind, outer)))
     known: dict[Layer, tuple[GgufTensor, ...]] = {}
     for number, layer in enumerate(architecture.layers):
         if layer not in known:
-            known[layer] = _entries(number, layer.tensors() if keeps_kv_b else _converted(layer))
+            known[layer] = _entries(number, _renamed(kind, _converted(kind, layer)))
             found += known[layer]
         else:
             found += (
-                GgufTensor(
-                    _name(number, e.tensor), number, e.tensor, e.role, e.quantised, e.always_f32
-                )
+                GgufTensor(_name(number, e.tensor), number, e.tensor, e.role, e.quantised, e.fixed)
                 for e in known[layer]
             )
     return tuple(found)
@@ -102,13 +130,19 @@ def _entries(layer: int | None, tensors: Iterable[Tensor]) -> tuple[GgufTensor, 
 def _entry(layer: int | None, tensor: Tensor) -> GgufTensor:
     name = _name(layer, tensor)
     matrix = tensor.rows * tensor.copies > 1
-    f32 = not matrix or tensor.name in _ALWAYS_F32 or name.endswith("_norm.weight")
-    named = any(part in name for part in _NEVER_QUANTISED)
+    left = any(part in name for part in _NEVER_QUANTISED)
     return GgufTensor(
         name, layer, tensor, _role(name),
-        quantised=matrix and name.endswith("weight") and not named,
-        always_f32=f32 or not name.endswith(".weight"),
+        quantised=matrix and name.endswith("weight") and not left,
+        fixed="F32" if not matrix or not name.endswith(".weight") else _fixed(tensor.name),
     )  # fmt: skip
+
+
+def _fixed(stem: str) -> str:
+    """The type of a weight matrix in every file, "" where the file type decides."""
+    if stem in _TOKEN_TABLES:
+        return "I32"
+    return "F32" if stem in _ALWAYS_F32 or stem.endswith("_norm") else ""
 
 
 def _role(name: str) -> Role:
@@ -123,20 +157,40 @@ def _name(layer: int | None, tensor: Tensor) -> str:
     stem = tensor.name if layer is None else f"blk.{layer}.{tensor.name}"
     if tensor.name in _UNSUFFIXED:
         return stem
-    return f"{stem}.{'bias' if tensor.bias else 'weight'}"
+    return f"{stem}.{'bias' if tensor.bias or tensor.name in _BIASES else 'weight'}"
 
 
-def _converted(layer: Layer) -> Iterator[Tensor]:
-    """The layer's tensors, split and renamed as the converter does."""
+def _renamed(kind: str, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The tensors under the names that the model type's architecture has in llama.cpp."""
+    names = _RENAMED.get(kind, {})
+    for tensor in tensors:
+        name = names.get(f"{tensor.name}.bias" if tensor.bias else tensor.name)
+        yield tensor if name is None else replace(tensor, name=name)
+
+
+def _converted(kind: str, layer: Layer) -> Iterator[Tensor]:
+    """The layer's tensors, split and reshaped as the converter does."""
     latent = next((m for m in layer.mixers if isinstance(m, LatentAttention)), None)
     delta = next((m for m in layer.mixers if isinstance(m, GatedDeltaNet)), None)
     for tensor in layer.tensors():
-        if latent is not None and tensor.name == "attn_kv_b":
+        if latent is not None and tensor.name == "attn_kv_b" and kind not in _KEEPS_KV_B:
             yield from _absorbed(latent, tensor)
         elif delta is not None and tensor.name == "ssm_in":
             yield from _unfused(delta, tensor)
+        elif kind in _SPLITS_UP and tensor.module.endswith(_FUSED_UP):
+            yield from _split_up(tensor)
         else:
             yield tensor
+
+
+_FUSED_UP = ("gate_up_proj", "input_linear", "proj_1")
+
+
+def _split_up(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """A fused gate and up matrix as two."""
+    gate = tensor.name.replace("ffn_up", "ffn_gate", 1)
+    half = replace(tensor, rows=tensor.rows // 2)
+    return replace(half, name=gate), half
 
 
 def _absorbed(latent: LatentAttention, tensor: Tensor) -> tuple[Tensor, Tensor]:
