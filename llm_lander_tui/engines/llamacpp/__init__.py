@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.llamacpp.builds import Build
 from llm_lander_tui.engines.llamacpp.command import server_command
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
 from llm_lander_tui.engines.llamacpp.options import (
     OPTIONS,
-    Build,
     FlashAttention,
     LlamaCppOptions,
     SplitMode,

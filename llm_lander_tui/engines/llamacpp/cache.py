@@ -37,15 +37,14 @@ class Cells:
         return round_up(min(self.full, size * shared + self.ubatch), PADDING)
 
 
-def cells_of(context: int, concurrency: int, options: LlamaCppOptions) -> Cells:
-    """The cells for `concurrency` slots of `context` tokens (llama-context.cpp).
+def cells_of(total: int, slots: int, options: LlamaCppOptions) -> Cells:
+    """The cells for `-c total` tokens in `slots` slots (llama-context.cpp).
 
-    `-c` is context · concurrency, rounded up to 256; unified, one stream holds all of it, otherwise
-    each slot's share is rounded up to 256.
+    `-c` is rounded up to 256; unified, one stream holds all of it, otherwise each slot's share is
+    rounded up to 256.
     """
-    padding = options.build.n_kv_padding
-    slots = max(1, concurrency)
-    total = round_up(max(1, context) * slots, padding)
+    padding = options.build.padding[0 if options.uses_flash_attention else 1]
+    total = round_up(max(1, total), padding)
     unified = options.kv_unified or slots == 1
     full = total if unified else round_up(total // slots, padding)
     streams = 1 if unified else slots
@@ -116,11 +115,12 @@ class DeviceCache:
     state: int
     """Bytes per sequence of all recurrent layers of the device."""
 
-    def kv_bytes(self, cells: Cells) -> int:
-        """Bytes of the KV cache."""
+    def kv_bytes(self, cells: Cells, *, windows: bool = True) -> int:
+        """Bytes of the KV cache, with or without that of windowed layers."""
         return sum(
             cells.window(window) * cells.streams * per_cell + once
             for window, _, per_cell, once in self.windows
+            if windows or not window
         )
 
 

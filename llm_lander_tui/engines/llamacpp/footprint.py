@@ -77,7 +77,29 @@ class LlamaCppFootprint:
 
     def cells(self, context: int, concurrency: int) -> Cells:
         """The cache's cells for `concurrency` sequences of `context` tokens."""
-        return cells_of(context, concurrency, self.options)
+        slots = max(1, concurrency)
+        return cells_of(context * slots, slots, self.options)
+
+    def model_bytes(self, device: int) -> int:
+        """Weight bytes of a GPU, or of HOST."""
+        return self._model.bytes.get(device, 0)
+
+    def context_bytes(self, device: int, cells: Cells) -> int:
+        """KV cache and recurrent state of a GPU, or of HOST."""
+        cache = self._caches.get(device)
+        return cache.kv_bytes(cells) + cache.state * cells.sequences if cache else 0
+
+    def kv_bytes(self, cells: Cells, *, windows: bool = True) -> int:
+        """The KV cache of all devices, with or without that of windowed layers."""
+        return sum(cache.kv_bytes(cells, windows=windows) for cache in self._caches.values())
+
+    def state_bytes(self, cells: Cells) -> int:
+        """The recurrent states of all devices."""
+        return sum(cache.state for cache in self._caches.values()) * cells.sequences
+
+    def working(self, cells: Cells) -> Working:
+        """The compute buffers."""
+        return self._compute(cells)
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         cells = self.cells(context, concurrency)

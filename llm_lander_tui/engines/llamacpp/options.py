@@ -1,4 +1,4 @@
-"""llama.cpp's knobs, and what changed between its builds."""
+"""llama.cpp's knobs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.llamacpp.builds import CURRENT, Build
 
 
 class FlashAttention(StrEnum):
@@ -22,25 +23,6 @@ class SplitMode(StrEnum):
     LAYER = "layer"
     ROW = "row"
     NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """How a build of llama.cpp allocates, where builds differ (memory_models I.4).
-
-    The defaults are those of mid-2026. `logits_of_batch`: the graph reserves logits for every token
-    of a micro-batch and not one row per sequence (before June 2026). `latent_values`: latent
-    attention caches its values beside its keys (before 2026). `copies_in_graph`: the 16-bit copies
-    of a quantised cache that flash attention makes stand in the compute buffer (before: in CUDA's
-    pool, outside llama.cpp's own report). `window_cache`: sliding-window layers keep a window only
-    (since May 2025). `n_kv_padding`: cells that a stream's cache is rounded up to.
-    """
-
-    logits_of_batch: bool = False
-    latent_values: bool = False
-    copies_in_graph: bool = True
-    window_cache: bool = True
-    n_kv_padding: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +47,7 @@ class LlamaCppOptions:
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
     mmap: bool = True
-    build: Build = Build()
+    build: Build = CURRENT
 
     @property
     def uses_flash_attention(self) -> bool:
