@@ -16,8 +16,10 @@ from functools import lru_cache
 from math import ceil
 
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.sharding import shard_bytes
 from llm_lander_tui.memory.storage import ScaledStorage
 from llm_lander_tui.memory.weights import Weights, WeightTensor
+from llm_lander_tui.models.tensors import Part
 from llm_lander_tui.units import KIB, MIB, ceil_div, round_up
 
 ROUNDING = 512
@@ -98,6 +100,39 @@ def _pieces(weight: WeightTensor) -> tuple[int, ...]:
     zeros = wide * 4 * ceil_div(rows * storage.zero_bits, 32)
     index = columns * storage.per_column
     return (values, index, zeros, weight.bytes - values - zeros - index)
+
+
+FUSED = {"attn_q": "qkv", "attn_k": "qkv", "attn_v": "qkv", "ffn_gate": "up", "ffn_up": "up"}
+"""Matrices that serving engines load into one (merged column-parallel layers)."""
+
+
+@lru_cache(maxsize=1024)
+def rank_pieces(
+    weights: Weights, tensor_parallel: int, layers: range, first: bool, last: bool
+) -> tuple[int, ...]:
+    """Bytes of the tensors that one rank of a serving engine holds, in order of loading.
+
+    Query, key and value are one tensor, gate and up another; `first` and `last` tell whether the
+    rank's stage holds the embedding and the head.
+    """
+    found: list[int] = []
+    fused: dict[tuple[int, str], int] = {}
+    for t in weights.tensors:
+        size = shard_bytes(t, tensor_parallel)
+        if t.layer is None:
+            at_end = t.tensor.part in (Part.LM_HEAD, Part.NORM)
+            if last if at_end else first:
+                found.append(size)
+        elif t.layer in layers:
+            name = FUSED.get(t.tensor.name) if t.tensor.linear else None
+            if name is None:
+                found.append(size)
+            elif (t.layer, name) in fused:
+                found[fused[t.layer, name]] += size
+            else:
+                fused[t.layer, name] = len(found)
+                found.append(size)
+    return tuple(found)
 
 
 def cublas_workspace(gpu: Gpu) -> int:

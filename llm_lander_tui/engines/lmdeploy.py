@@ -1,0 +1,104 @@
+"""LMDeploy (TurboMind): KV blocks in cache_max_entry_count of what is free after the weights."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.llamacpp.command import visible_devices
+from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_bytes
+
+SOURCE = "lmdeploy src/turbomind/models/llama/BlockManager.cc"
+QUANT_POLICY = {"int8": 8, "int4": 4}
+SCALE_BYTES = 4
+"""A 16-bit scale and zero point for each head's key and value of a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class LmDeployOptions:
+    """Arguments of `lmdeploy serve api_server`."""
+
+    cache_max_entry_count: float = 0.8
+    max_prefill_token_num: int = 8192
+    cache_block_seq_len: int = 64
+
+
+OPTIONS = (
+    Option(
+        "cache_max_entry_count",
+        "--cache-max-entry-count",
+        "share of the memory left after the weights",
+        tuple(x / 100 for x in range(10, 96, 5)),
+    ),
+    Option(
+        "max_prefill_token_num",
+        "--max-prefill-token-num",
+        "prompt tokens of one step",
+        (2048, 4096, 8192, 16384),
+    ),
+    Option("cache_block_seq_len", "--cache-block-seq-len", "tokens of a block", (64, 128, 256)),
+)
+
+
+class LmDeploy(PoolEngine):
+    """`lmdeploy serve api_server` with the TurboMind backend."""
+
+    id: ClassVar[str] = "lmdeploy"
+    title: ClassVar[str] = "LMDeploy"
+    kv_formats: ClassVar[tuple[str, ...]] = ("f16", "bf16", "int8", "int4")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = LmDeployOptions()
+    families: ClassVar[frozenset[str]] = frozenset({"plain", "awq", "gptq", "fp8", "mxfp4"})
+    pipelines: ClassVar[bool] = False
+
+    def rules(self, scenario: Scenario) -> PoolRules:
+        options = options_of(scenario)
+        fraction = options.cache_max_entry_count
+
+        def reserve(room: Room) -> Reserve:
+            left = max(0, room.free - room.outside - room.weights)
+            kept = round((1 - fraction) * left)
+            return Reserve(
+                kept,
+                f"KV blocks take cache_max_entry_count = {fraction:g} of {format_bytes(left)} free "
+                f"after the weights; {format_bytes(kept)} stay for activations.",
+            )
+
+        return PoolRules(
+            reserve=reserve,
+            working_inside=True,
+            activations=step(scenario, options.max_prefill_token_num),
+            graphs=Estimate(0, "TurboMind captures no CUDA graphs."),
+            libraries=libraries(scenario),
+            block=options.cache_block_seq_len,
+            kv_scale_bytes=SCALE_BYTES,
+            source=SOURCE,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        words = ["lmdeploy", "serve", "api_server", scenario.model.name, "--backend", "turbomind"]
+        words += ["--tp", str(scenario.tensor_parallel), "--session-len", str(context)]
+        words += ["--max-batch-size", str(max(1, scenario.concurrency))]
+        words += ["--cache-max-entry-count", f"{options.cache_max_entry_count:g}"]
+        words += ["--cache-block-seq-len", str(options.cache_block_seq_len)]
+        words += ["--max-prefill-token-num", str(options.max_prefill_token_num)]
+        words += ["--quant-policy", str(QUANT_POLICY.get(scenario.kv.name, 0))]
+        if scenario.weights.family in {"awq", "gptq"}:
+            words += ["--model-format", scenario.weights.family]
+        devices = visible_devices(scenario)
+        return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def options_of(scenario: Scenario) -> LmDeployOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, LmDeployOptions) else LmDeployOptions()
+
+
+LMDEPLOY = LmDeploy()

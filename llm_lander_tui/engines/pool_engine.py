@@ -1,0 +1,100 @@
+"""What engines that serve from one pool of KV tokens share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.pool_footprint import PoolFootprint, step_bytes
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import MIB, format_bytes, format_tokens
+
+ACTIVATION_SPREAD = 0.15
+SINGLE_LIBRARIES = 256 * MIB
+"""Workspaces of cuBLAS and attention on one rank: 0.24 to 0.27 GiB in vLLM logs on H100."""
+PARALLEL_LIBRARIES = 2000 * MIB
+"""With NCCL and custom all-reduce: SGLang prints 1.8 to 2.0 GiB at TP 8 (sgl-project/sglang pull
+request 11716)."""
+LIBRARIES_SPREAD = 0.5
+
+
+class PoolEngine(ABC):
+    """A serving engine with a token pool (`engines.base.Engine`)."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    kv_formats: ClassVar[tuple[str, ...]] = ("bf16", "f16", "fp8")
+    tensor_parallel: ClassVar[bool] = True
+    options: ClassVar[tuple[Option, ...]] = ()
+    default_options: ClassVar[object] = None
+    families: ClassVar[frozenset[str]]
+    pipelines: ClassVar[bool] = True
+    """Whether it divides layers over stages as well."""
+
+    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+        return recipe.family in self.families
+
+    @abstractmethod
+    def rules(self, scenario: Scenario) -> PoolRules:
+        """How the engine spends memory on this scenario."""
+
+    def footprint(self, scenario: Scenario) -> PoolFootprint:
+        problems: tuple[str, ...] = ()
+        if not self.runs(scenario.weights, scenario.model):
+            problems = (
+                f"{self.title} does not load {scenario.weights.name} weights; it loads "
+                f"{', '.join(sorted(self.families))}.",
+            )
+        if scenario.pipeline_parallel > 1 and not self.pipelines:
+            problems += (f"{self.title} has no pipeline parallelism; legal degree: 1.",)
+        return PoolFootprint(scenario, self.rules(scenario), problems)
+
+    @abstractmethod
+    def command(self, scenario: Scenario, context: int) -> str: ...
+
+
+def step(scenario: Scenario, tokens: int) -> Estimate:
+    """Activations of a step of `tokens` tokens."""
+    tp = max(1, scenario.tensor_parallel)
+    size = step_bytes(scenario.model.architecture, tokens, tp)
+    return Estimate(
+        size,
+        f"a step of {format_tokens(tokens)} tokens through the widest layer: {format_bytes(size)}.",
+        Known.CALIBRATED,
+        ACTIVATION_SPREAD,
+        "memory_models C.2, fitted to vLLM profile runs",
+    )
+
+
+def libraries(scenario: Scenario) -> Estimate:
+    """Workspaces of cuBLAS, and NCCL with more than one rank."""
+    if scenario.tensor_parallel > 1:
+        return Estimate(
+            PARALLEL_LIBRARIES,
+            f"NCCL and all-reduce buffers of {scenario.tensor_parallel} ranks.",
+            Known.CALIBRATED,
+            LIBRARIES_SPREAD,
+            "sgl-project/sglang pull request 11716",
+        )
+    return Estimate(
+        SINGLE_LIBRARIES,
+        "cuBLAS and attention workspaces of one rank.",
+        Known.CALIBRATED,
+        LIBRARIES_SPREAD,
+        "vLLM logs on H100, memory_models C.2",
+    )
+
+
+def smallest_gb(gpus: tuple[Gpu, ...]) -> float:
+    """Memory of the smallest card in units of 1,000 MiB, as SGLang's tables count."""
+    return min((gpu.total_bytes for gpu in gpus), default=0) / MIB / 1000
+
+
+def loads_as_is(scenario: Scenario) -> bool:
+    """Whether the checkpoint is in the scenario's format already."""
+    return bool(scenario.model.quantization) or scenario.weights.family == "plain"

@@ -1,0 +1,307 @@
+"""What a scenario needs on an engine that serves from one pool of KV tokens per GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.vllm.weights import absorbed_bytes
+from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
+from llm_lander_tui.memory.allocator import held, rank_pieces
+from llm_lander_tui.memory.sharding import (
+    kv_heads_per_rank,
+    parallel_problems,
+    pipeline_stages,
+    rank_weights,
+)
+from llm_lander_tui.memory.weights import weights_of
+from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import ceil_div, format_bytes, format_tokens, round_up
+
+ROPE_BYTES = 4
+"""Rotary tables of SGLang and TGI are FP32, cos and sin of half the rotated elements each."""
+_STATE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Cache rows of one span on a rank."""
+
+    layers: int
+    per_token: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """One GPU's share, and what its budget rule keeps free."""
+
+    weights: int
+    segments: int
+    layers: int
+    rows: tuple[_Rows, ...]
+    state: int
+    context: ContextSize
+    reserve: Reserve
+    fixed: int
+    working: int
+
+
+class PoolFootprint:
+    """Bytes per GPU; GPU i is rank i, stage by stage. See `engines.base.Footprint`."""
+
+    def __init__(
+        self, scenario: Scenario, rules: PoolRules, problems: tuple[str, ...] = ()
+    ) -> None:
+        self.rules = rules
+        self._scenario = scenario
+        tp, pp = max(1, scenario.tensor_parallel), max(1, scenario.pipeline_parallel)
+        self._tp = tp
+        architecture = scenario.model.architecture
+        found = [*problems, *parallel_problems(architecture, tp)]
+        if tp * pp > len(scenario.gpus):
+            found.append(
+                f"Tensor parallel {tp} x pipeline parallel {pp} takes {tp * pp} GPUs, and "
+                f"{len(scenario.gpus)} are chosen."
+            )
+        self.problems = tuple(found)
+        self.notes: tuple[str, ...] = (
+            "The pool takes all that the budget rule leaves it: the process shows it as used.",
+        )
+        if tp * pp < len(scenario.gpus):
+            self.notes += (
+                f"{len(scenario.gpus) - tp * pp} of the chosen GPUs stay unused: tensor parallel "
+                f"{tp} x pipeline parallel {pp} takes {tp * pp}.",
+            )
+        self._ranks = _ranks(scenario, rules, tp, pp)
+        self.budgets = tuple(
+            Budget(gpu.free_bytes, self._ranks[i].reserve.why)
+            if i < len(self._ranks)
+            else Budget(gpu.free_bytes, "no rank runs on this card")
+            for i, gpu in enumerate(scenario.gpus)
+        )
+
+    def needed(self, context: int, concurrency: int) -> Sequence[int]:
+        found = [
+            r.fixed + self._kv(r, context, concurrency) + self._states(r, concurrency)
+            for r in self._ranks
+        ]
+        return found + [0] * (len(self._scenario.gpus) - len(found))
+
+    def weight_bytes(self, gpu: int) -> int:
+        """What loading the weights takes from the driver on a GPU, as logs print it."""
+        return self._ranks[gpu].weights + self._ranks[gpu].segments
+
+    def bytes_per_token(self, gpu: int) -> int:
+        """KV bytes of one token on a GPU, all layers at full length."""
+        return sum(rows.per_token for rows in self._ranks[gpu].rows)
+
+    def state_bytes(self, gpu: int) -> int:
+        """Recurrent state of one slot on a GPU."""
+        return self._ranks[gpu].state
+
+    def pool_bytes(self, gpu: int, concurrency: int = 1) -> int:
+        """What the budget rule leaves for KV tokens on a GPU."""
+        r = self._ranks[gpu]
+        return max(0, self.budgets[gpu].bytes - r.fixed - self._states(r, concurrency))
+
+    def pool_tokens(self, gpu: int, concurrency: int = 1) -> int:
+        """How many tokens that pool holds."""
+        per_token = sum(
+            rows.per_token * (self.rules.window_share if rows.window and self._shared else 1)
+            for rows in self._ranks[gpu].rows
+        )
+        if not per_token:
+            return 0
+        tokens = int(self.pool_bytes(gpu, concurrency) / per_token)
+        return tokens // self.rules.block * self.rules.block
+
+    @property
+    def _shared(self) -> bool:
+        return self.rules.windows is Windows.SHARE
+
+    def _states(self, r: _Rank, concurrency: int) -> int:
+        return r.state * self.rules.state_slots * concurrency
+
+    def _held(self, rows: _Rows, context: int) -> int:
+        """Tokens that a row set holds for a sequence."""
+        tokens = round_up(context, self.rules.block)
+        if not rows.window or self.rules.windows is Windows.ALL:
+            return tokens
+        if self._shared:
+            return ceil_div(int(1000 * self.rules.window_share) * tokens, 1000)
+        return min(tokens, round_up(rows.window, self.rules.block) + self.rules.block)
+
+    def _kv(self, r: _Rank, context: int, concurrency: int) -> int:
+        total = 0
+        for rows in r.rows:
+            total += rows.per_token * self._held(rows, context)
+        return concurrency * total
+
+    def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
+        found: list[Allocation] = []
+        for gpu, rank in enumerate(self._ranks):
+            found += self._itemised(gpu, rank, context, concurrency)
+        return tuple(a for a in found if a.bytes)
+
+    def _itemised(self, gpu: int, r: _Rank, context: int, concurrency: int) -> list[Allocation]:
+        rules, kv = self.rules, self._scenario.kv
+        parts = [
+            f"{rows.layers} layers x {format_tokens(self._held(rows, context))} tokens of "
+            f"{rows.per_token // rows.layers:,} bytes"
+            for rows in r.rows
+        ]
+        slots = rules.state_slots * concurrency
+        estimates = (
+            (Kind.ACTIVATIONS, rules.activations),
+            (Kind.GRAPHS, rules.graphs),
+            (Kind.RUNTIME, rules.libraries),
+        )
+        outside = rules.libraries.bytes + r.context.bytes
+        kept = r.fixed - outside - r.weights - r.segments - r.working
+        return [
+            Allocation(
+                gpu,
+                Kind.WEIGHTS,
+                r.weights,
+                Known.EXACT,
+                f"{self._scenario.weights.name} shards of {r.layers} layers, one of {self._tp}.",
+                source="parallel linear layers, vocabulary padded to 64 rows",
+            ),
+            Allocation(
+                gpu,
+                Kind.RUNTIME,
+                r.segments,
+                Known.EXACT,
+                f"segments of PyTorch's allocator that the weights do not fill: "
+                f"{format_bytes(r.segments)}.",
+                source="c10/cuda/CUDACachingAllocator.cpp",
+            ),
+            Allocation(
+                gpu,
+                Kind.KV_CACHE,
+                self._kv(r, context, concurrency),
+                Known.EXACT,
+                f"{concurrency} x ({' + '.join(parts) or 'no cached layer'}) in {kv.name}, pages "
+                f"of {rules.block}.",
+                source=rules.source,
+            ),
+            Allocation(
+                gpu,
+                Kind.STATE,
+                self._states(r, concurrency),
+                Known.EXACT,
+                f"{slots} state slots of {format_bytes(r.state)}.",
+                source=rules.source,
+            ),
+            *(
+                Allocation(gpu, k, e.bytes, e.known, e.why, e.spread, e.source)
+                for k, e in estimates
+            ),
+            Allocation(
+                gpu,
+                Kind.RUNTIME,
+                r.context.bytes,
+                Known.CALIBRATED,
+                f"CUDA context of one process: {format_bytes(r.context.bytes)}.",
+                r.context.spread,
+                r.context.source,
+            ),
+            Allocation(gpu, Kind.RESERVED, kept, Known.EXACT, r.reserve.why, source=rules.source),
+        ]
+
+
+def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Rank, ...]:
+    architecture = scenario.model.architecture
+    weights = weights_of(architecture, scenario.weights)
+    sizes = rank_weights(weights, tp, pp, rules.expert_parallel)
+    stages = pipeline_stages(len(architecture.layers), pp)
+    tables = sum(ROPE_BYTES * t.positions * t.dim for t in architecture.rope)
+    working = rules.activations.bytes + rules.graphs.bytes
+    found = []
+    for number, gpu in enumerate(scenario.gpus[: tp * pp]):
+        stage = stages[number // tp]
+        layers = [architecture.layers[i] for i in stage]
+        loaded = sizes[number] + tables
+        if rules.absorbs_latent:
+            loaded += sum(absorbed_bytes(layer, tp) for layer in layers)
+        pieces = rank_pieces(weights, tp, stage, number // tp == 0, number // tp == pp - 1)
+        taken = held(pieces)
+        segments = max(0, taken.reserved - sum(pieces))
+        context = cuda_context_bytes(gpu, "torch")
+        outside = context.bytes + rules.libraries.bytes
+        room = Room(gpu.total_bytes, gpu.free_bytes, outside, loaded + segments, working)
+        reserve = rules.reserve(room)
+        least = max(reserve.bytes, scenario.margin_bytes)
+        kept = max(least, working) if rules.working_inside else least + working
+        found.append(
+            _Rank(
+                weights=loaded,
+                segments=segments,
+                layers=len(layers),
+                rows=_rows(layers, scenario.kv, tp, rules.kv_scale_bytes),
+                state=sum(
+                    _state_bytes(m.state, tp, rules) for x in layers for m in x.mixers if m.state
+                ),
+                context=context,
+                reserve=reserve,
+                fixed=outside + loaded + segments + kept,
+                working=working,
+            )
+        )
+    return tuple(found)
+
+
+def _rows(layers: Sequence[Layer], kv: KvFormat, tp: int, scales: int) -> tuple[_Rows, ...]:
+    found: dict[int, tuple[int, int]] = {}
+    for layer in layers:
+        for mixer in layer.mixers:
+            row = mixer.kv_row
+            if row is not None:
+                window = 0 if row.span == FULL else row.span.size
+                count, size = found.get(window, (0, 0))
+                found[window] = (count + 1, size + _row_bytes(row, kv, tp, scales))
+    return tuple(_Rows(count, size, window) for window, (count, size) in found.items())
+
+
+def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
+    """Bytes of one token of one layer on one rank; a latent row is on every rank."""
+    if row.latent:
+        return kv.k.row_bytes(row.k_dim) + row.indexer_dim
+    heads = kv_heads_per_rank(row.kv_heads, tp)
+    beside = scales if kv.k.name in {"int8", "int4"} else 0
+    return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim) + 2 * beside)
+
+
+def _state_bytes(state: RecurrentState, tp: int, rules: PoolRules) -> int:
+    """State of one sequence and layer on one rank: kernel - 1 columns at 16 bits, recurrence."""
+    element = _STATE_BYTES.get(state.recurrent_dtype, rules.state_bytes)
+    columns = 2 * (state.conv_kernel - 1) * ceil_div(state.conv_channels, tp)
+    return columns + element * ceil_div(state.recurrent_elements, tp)
+
+
+def step_bytes(architecture: Architecture, tokens: int, tp: int) -> int:
+    """Largest working set of a layer for `tokens` tokens at 16 bits on one of `tp` ranks.
+
+    2·T·(3·ff/TP + 2h), or for experts 2·T·k·(max(ffe/TP, h) + max(2·ffe/TP, h)), and 2·T·h of
+    residual (memory_models C.2, C.3).
+    """
+    widest = max((_mlp_width(layer, tp) for layer, _ in architecture.layer_groups), default=0)
+    return 2 * tokens * (widest + 3 * architecture.hidden_size)
+
+
+def _mlp_width(layer: Layer, tp: int) -> int:
+    mlp = layer.mlp
+    if mlp is None:
+        return 0
+    intermediate = ceil_div(getattr(mlp, "intermediate", 0), tp)
+    if mlp.kind != "experts":
+        return 3 * intermediate
+    hidden = getattr(mlp, "hidden", 0)
+    active = getattr(mlp, "active", 1)
+    return int(active) * (max(intermediate, hidden) + max(2 * intermediate, hidden))

@@ -1,0 +1,82 @@
+"""How engines with one pool of KV tokens spend memory, as values for the shared footprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llm_lander_tui.engines.base import Known
+
+
+class Windows(StrEnum):
+    """What a pool keeps for layers that look at a window only."""
+
+    ALL = "all"
+    """Every token, as for the other layers."""
+    WINDOW = "window"
+    """The window, rounded up to whole blocks."""
+    SHARE = "share"
+    """A pool of its own whose tokens are a fixed share of the full layers' tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Bytes of working memory on each GPU, and how they are known."""
+
+    bytes: int
+    why: str
+    known: Known = Known.CALIBRATED
+    spread: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What the budget rule keeps out of the pool, and the rule in one sentence."""
+
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a budget rule may look at on one GPU, in bytes.
+
+    `free` is what the driver has left before the engine starts, `outside` the CUDA context and
+    libraries, `weights` what is loaded, `working` activations and graphs of a step.
+    """
+
+    total: int
+    free: int
+    outside: int
+    weights: int
+    working: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRules:
+    """How an engine with a token pool runs a model.
+
+    `reserve` is the budget rule. `working_inside` tells that activations and graphs live in what it
+    keeps free; otherwise they come on top. `block` is the tokens of a page, `window_share` the
+    tokens of window layers per token of the others (Windows.SHARE), `state_slots` the recurrent
+    states per running sequence, `state_bytes` the bytes of a recurrent element where the config
+    does not say, `kv_scale_bytes` the bytes beside each head's keys and values in an integer cache.
+    `absorbs_latent`: the up-projections of latent attention are kept twice.
+    """
+
+    reserve: Callable[[Room], Reserve]
+    working_inside: bool
+    activations: Estimate
+    graphs: Estimate
+    libraries: Estimate
+    block: int = 1
+    windows: Windows = Windows.ALL
+    window_share: float = 1.0
+    state_slots: int = 1
+    state_bytes: int = 4
+    kv_scale_bytes: int = 0
+    absorbs_latent: bool = False
+    expert_parallel: bool = False
+    source: str = ""

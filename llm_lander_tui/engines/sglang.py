@@ -1,0 +1,202 @@
+"""SGLang: weights and KV cache within mem_fraction_static of what is free at start."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.llamacpp.command import visible_devices
+from llm_lander_tui.engines.pool_engine import (
+    PoolEngine,
+    libraries,
+    loads_as_is,
+    smallest_gb,
+    step,
+)
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room, Windows
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import MIB, format_bytes
+
+SOURCE = "sglang arg_groups/memory_hook.py, mem_cache/kv_cache_configurator.py (0.5.23)"
+CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
+LARGEST_CHUNK = 16384
+"""chunked_prefill_size by memory in GB, and beyond."""
+GRAPH_BATCHES = ((20, 8, 8), (35, 48, 48), (60, 32, 160), (90, 256, 512))
+LARGEST_GRAPH_BATCH = 512
+"""cuda_graph_max_bs by memory in GB below TP 4 and from it on, and beyond."""
+META_MB = 512
+ACTIVATION_MB_PER_TOKEN = 1.5
+LEAST_CHUNK = 2048
+PARALLEL_MB = 1024 / 8
+GRAPH_MB_PER_SEQUENCE = 2
+LARGE_CARD_GB = 60
+LARGE_CARD_MB = 10 * 1024
+"""The parts of SGLang's own estimate of what must stay free (memory_models B.3)."""
+STATE_SLOTS = 3
+"""Recurrent states per running request: the running one and those that the radix cache keeps."""
+GRAPH_SPREAD = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class SglangOptions:
+    """Arguments of `sglang.launch_server`; None takes SGLang's own choice."""
+
+    mem_fraction_static: float | None = None
+    chunked_prefill_size: int | None = None
+    cuda_graph_max_bs: int | None = None
+    disable_cuda_graph: bool = False
+    page_size: int = 1
+    swa_full_tokens_ratio: float = 0.8
+
+
+OPTIONS = (
+    Option(
+        "mem_fraction_static",
+        "--mem-fraction-static",
+        "share of the free memory for weights and KV cache",
+        (None, *(x / 100 for x in range(50, 97, 2))),
+    ),
+    Option(
+        "chunked_prefill_size",
+        "--chunked-prefill-size",
+        "prompt tokens of one step",
+        (None, 2048, 4096, 8192, 16384),
+    ),
+    Option(
+        "cuda_graph_max_bs",
+        "--cuda-graph-max-bs",
+        "largest batch captured as a CUDA graph",
+        (None, 8, 16, 32, 64, 128, 160, 256, 512),
+    ),
+    Option("disable_cuda_graph", "--disable-cuda-graph", "no CUDA graphs", (False, True)),
+    Option("page_size", "--page-size", "tokens of a KV page", (1, 16, 32, 64, 128)),
+)
+
+
+class Sglang(PoolEngine):
+    """`python -m sglang.launch_server`."""
+
+    id: ClassVar[str] = "sglang"
+    title: ClassVar[str] = "SGLang"
+    kv_formats: ClassVar[tuple[str, ...]] = ("bf16", "f16", "fp8_e4m3", "fp8_e5m2", "fp8")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = SglangOptions()
+    families: ClassVar[frozenset[str]] = frozenset(
+        {"plain", "gptq", "awq", "fp8", "int8", "mxfp4", "nvfp4", "compressed-tensors", "gguf"}
+    )
+
+    def rules(self, scenario: Scenario) -> PoolRules:
+        options = options_of(scenario)
+        fraction, why = static_fraction(scenario, options)
+
+        def reserve(room: Room) -> Reserve:
+            available = max(0, room.free - room.outside)
+            kept = round((1 - fraction) * available)
+            return Reserve(
+                kept,
+                f"weights and KV cache take mem_fraction_static = {fraction:.3f} ({why}) of "
+                f"{format_bytes(available)} free; {format_bytes(kept)} stay for activations and "
+                "graphs.",
+            )
+
+        return PoolRules(
+            reserve=reserve,
+            working_inside=True,
+            activations=step(scenario, chunk_size(scenario, options)),
+            graphs=_graphs(scenario, options),
+            libraries=libraries(scenario),
+            block=options.page_size,
+            windows=Windows.SHARE,
+            window_share=options.swa_full_tokens_ratio,
+            state_slots=STATE_SLOTS,
+            source=SOURCE,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        fraction, _ = static_fraction(scenario, options)
+        words = ["python", "-m", "sglang.launch_server", "--model-path", scenario.model.name]
+        words += ["--tp-size", str(scenario.tensor_parallel)]
+        if scenario.pipeline_parallel > 1:
+            words += ["--pp-size", str(scenario.pipeline_parallel)]
+        words += ["--context-length", str(context)]
+        words += ["--max-running-requests", str(max(1, scenario.concurrency))]
+        words += ["--mem-fraction-static", f"{fraction:.3f}"]
+        words += ["--chunked-prefill-size", str(chunk_size(scenario, options))]
+        if options.disable_cuda_graph:
+            words.append("--disable-cuda-graph")
+        else:
+            words += ["--cuda-graph-max-bs", str(graph_batch(scenario, options))]
+        if options.page_size > 1:
+            words += ["--page-size", str(options.page_size)]
+        if scenario.kv.name.startswith("fp8"):
+            kind = "fp8_e5m2" if scenario.kv.name == "fp8_e5m2" else "fp8_e4m3"
+            words += ["--kv-cache-dtype", kind]
+        if not loads_as_is(scenario) and scenario.weights.family == "fp8":
+            words += ["--quantization", "fp8"]
+        devices = visible_devices(scenario)
+        return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def options_of(scenario: Scenario) -> SglangOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, SglangOptions) else SglangOptions()
+
+
+def chunk_size(scenario: Scenario, options: SglangOptions) -> int:
+    """Prompt tokens of one step: as asked, else by the smallest card's memory."""
+    if options.chunked_prefill_size is not None:
+        return options.chunked_prefill_size
+    memory = smallest_gb(scenario.gpus)
+    return next((size for limit, size in CHUNKS if memory < limit), LARGEST_CHUNK)
+
+
+def graph_batch(scenario: Scenario, options: SglangOptions) -> int:
+    """Largest batch captured as a graph: as asked, else by memory and tensor parallelism."""
+    if options.cuda_graph_max_bs is not None:
+        return options.cuda_graph_max_bs
+    memory = smallest_gb(scenario.gpus)
+    for limit, few, many in GRAPH_BATCHES:
+        if memory < limit:
+            return many if scenario.tensor_parallel >= 4 else few
+    return LARGEST_GRAPH_BATCH
+
+
+def static_fraction(scenario: Scenario, options: SglangOptions) -> tuple[float, str]:
+    """mem_fraction_static, and whether it was asked for or follows SGLang's own rule.
+
+    The rule keeps 512 MB + 1.5 MB per token of a step + 128 MB per rank + 2 MB per sequence of the
+    largest graph, and at least 10 GB on cards above 60 GB (memory_models B.3).
+    """
+    if options.mem_fraction_static is not None:
+        return options.mem_fraction_static, "as asked"
+    total = smallest_gb(scenario.gpus) * 1000
+    if total <= 0:
+        return 0.0, "no card"
+    ranks = scenario.tensor_parallel * scenario.pipeline_parallel
+    chunk = max(chunk_size(scenario, options), LEAST_CHUNK)
+    kept = META_MB + ACTIVATION_MB_PER_TOKEN * chunk + PARALLEL_MB * ranks
+    if not options.disable_cuda_graph:
+        kept += GRAPH_MB_PER_SEQUENCE * graph_batch(scenario, options)
+    if total > LARGE_CARD_GB * 1000:
+        kept = max(kept, LARGE_CARD_MB)
+    return max(0.0, round((total - kept) / total, 3)), f"SGLang keeps {kept:,.0f} MB"
+
+
+def _graphs(scenario: Scenario, options: SglangOptions) -> Estimate:
+    if options.disable_cuda_graph:
+        return Estimate(0, "no CUDA graphs.")
+    batch = graph_batch(scenario, options)
+    return Estimate(
+        GRAPH_MB_PER_SEQUENCE * batch * MIB,
+        f"graphs of up to {batch} sequences at SGLang's own 2 MB each.",
+        Known.ROUGH,
+        GRAPH_SPREAD,
+        "SGLang logs: 0.11 GiB at 8 sequences, 0.6 to 1.4 GiB at 512",
+    )
+
+
+SGLANG = Sglang()

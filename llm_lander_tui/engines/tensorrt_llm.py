@@ -1,0 +1,132 @@
+"""TensorRT-LLM: KV cache in a fraction of what is left after engine and activations."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.llamacpp.command import visible_devices
+from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import MIB, format_bytes, format_tokens
+
+SOURCE = "tensorrt_llm/_torch/pyexecutor/_util.py: KvCacheCreator"
+LOGIT_BYTES = 4
+GRAPHS = 1024 * MIB
+"""CUDA graphs of the default batch sizes; taken from vLLM's captures, whose mean is 1.04 GiB."""
+GRAPH_SPREAD = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRtOptions:
+    """Arguments of `trtllm-serve`."""
+
+    free_gpu_memory_fraction: float = 0.9
+    max_num_tokens: int = 8192
+    max_batch_size: int = 2048
+    tokens_per_block: int = 32
+    cuda_graphs: bool = True
+
+
+OPTIONS = (
+    Option(
+        "free_gpu_memory_fraction",
+        "--kv_cache_free_gpu_memory_fraction",
+        "share of the memory left after loading and profiling",
+        tuple(x / 100 for x in range(50, 97, 5)),
+    ),
+    Option(
+        "max_num_tokens", "--max_num_tokens", "tokens of one step", (2048, 4096, 8192, 16384, 32768)
+    ),
+    Option(
+        "max_batch_size", "--max_batch_size", "sequences of one step", (64, 256, 512, 1024, 2048)
+    ),
+)
+
+
+class TensorRtLlm(PoolEngine):
+    """`trtllm-serve` with the PyTorch backend."""
+
+    id: ClassVar[str] = "tensorrt-llm"
+    title: ClassVar[str] = "TensorRT-LLM"
+    kv_formats: ClassVar[tuple[str, ...]] = ("bf16", "f16", "fp8")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = TensorRtOptions()
+    families: ClassVar[frozenset[str]] = frozenset(
+        {"plain", "fp8", "nvfp4", "mxfp4", "awq", "gptq", "int8"}
+    )
+
+    def rules(self, scenario: Scenario) -> PoolRules:
+        options = options_of(scenario)
+        fraction = options.free_gpu_memory_fraction
+
+        def reserve(room: Room) -> Reserve:
+            left = max(0, room.free - room.outside - room.weights - room.working)
+            kept = round((1 - fraction) * left)
+            return Reserve(
+                kept,
+                f"KV cache takes free_gpu_memory_fraction = {fraction:g} of {format_bytes(left)} "
+                f"left after engine and activations; {format_bytes(kept)} stay free.",
+            )
+
+        return PoolRules(
+            reserve=reserve,
+            working_inside=False,
+            activations=_working(scenario, options),
+            graphs=_graphs(options),
+            libraries=libraries(scenario),
+            block=options.tokens_per_block,
+            source=SOURCE,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        words = ["trtllm-serve", scenario.model.name, "--backend", "pytorch"]
+        words += ["--tp_size", str(scenario.tensor_parallel)]
+        words += ["--pp_size", str(scenario.pipeline_parallel)]
+        words += ["--max_batch_size", str(options.max_batch_size)]
+        words += ["--max_num_tokens", str(options.max_num_tokens)]
+        words += ["--max_seq_len", str(context)]
+        words += ["--kv_cache_free_gpu_memory_fraction", f"{options.free_gpu_memory_fraction:g}"]
+        line = shlex.join(words)
+        if scenario.kv.name == "fp8":
+            line += r" --extra_llm_api_options <(printf 'kv_cache_config:\n  dtype: fp8\n')"
+        devices = visible_devices(scenario)
+        return f"{devices} {line}" if devices else line
+
+
+def options_of(scenario: Scenario) -> TensorRtOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, TensorRtOptions) else TensorRtOptions()
+
+
+def _working(scenario: Scenario, options: TensorRtOptions) -> Estimate:
+    """A step of max_num_tokens, and FP32 logits of every sequence."""
+    rows = min(options.max_batch_size, options.max_num_tokens)
+    logits = LOGIT_BYTES * rows * scenario.model.architecture.vocab_size
+    layer = step(scenario, options.max_num_tokens)
+    return replace(
+        layer,
+        bytes=layer.bytes + logits,
+        why=f"a step of {format_tokens(options.max_num_tokens)} tokens and FP32 logits of "
+        f"{format_tokens(rows)} sequences: {format_bytes(layer.bytes + logits)}.",
+    )
+
+
+def _graphs(options: TensorRtOptions) -> Estimate:
+    if not options.cuda_graphs:
+        return Estimate(0, "no CUDA graphs.")
+    return Estimate(
+        GRAPHS,
+        f"CUDA graphs of the default batch sizes: {format_bytes(GRAPHS)}.",
+        Known.ROUGH,
+        GRAPH_SPREAD,
+        "mean of vLLM captures, memory_models C.2",
+    )
+
+
+TENSORRT_LLM = TensorRtLlm()

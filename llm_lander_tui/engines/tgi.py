@@ -1,0 +1,130 @@
+"""Text Generation Inference: KV blocks in what is free after the warm-up, less wiggle room."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, loads_as_is, step
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import MIB, format_bytes
+
+SOURCE = "text_generation_server/models/flash_causal_lm.py, utils/import_utils.py"
+WIGGLE_ROOM = 0.90
+"""TGI_WIGGLE_ROOM."""
+IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.6"
+GRAPHS = 512 * MIB
+GRAPH_SPREAD = 0.8
+QUANTIZE = {"bnb": "bitsandbytes-nf4", "fp8": "fp8"}
+
+
+@dataclass(frozen=True, slots=True)
+class TgiOptions:
+    """Arguments of `text-generation-launcher`."""
+
+    cuda_memory_fraction: float = 1.0
+    max_batch_prefill_tokens: int = 4096
+    block_size: int = 1
+    cuda_graphs: bool = True
+
+
+OPTIONS = (
+    Option(
+        "cuda_memory_fraction",
+        "--cuda-memory-fraction",
+        "share of each card that TGI may use",
+        tuple(x / 100 for x in range(50, 101, 5)),
+    ),
+    Option(
+        "max_batch_prefill_tokens",
+        "--max-batch-prefill-tokens",
+        "prompt tokens of one step",
+        (2048, 4096, 8192, 16384, 32768),
+    ),
+    Option(
+        "block_size", "ATTENTION", "tokens of a block: FlashInfer 1, FlashDecoding 256", (1, 256)
+    ),
+)
+
+
+class Tgi(PoolEngine):
+    """`text-generation-launcher` in its container."""
+
+    id: ClassVar[str] = "tgi"
+    title: ClassVar[str] = "TGI"
+    kv_formats: ClassVar[tuple[str, ...]] = ("bf16", "f16", "fp8_e4m3", "fp8_e5m2", "fp8")
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    default_options: ClassVar[object] = TgiOptions()
+    families: ClassVar[frozenset[str]] = frozenset(
+        {"plain", "gptq", "awq", "fp8", "bnb", "int8", "compressed-tensors"}
+    )
+    pipelines: ClassVar[bool] = False
+
+    def rules(self, scenario: Scenario) -> PoolRules:
+        options = options_of(scenario)
+        fraction = options.cuda_memory_fraction * WIGGLE_ROOM
+
+        def reserve(room: Room) -> Reserve:
+            kept = round((1 - fraction) * room.total)
+            return Reserve(
+                kept,
+                f"1 - {options.cuda_memory_fraction:g} x {WIGGLE_ROOM} of the card's "
+                f"{format_bytes(room.total)} stays free: {format_bytes(kept)}.",
+            )
+
+        return PoolRules(
+            reserve=reserve,
+            working_inside=False,
+            activations=step(scenario, options.max_batch_prefill_tokens),
+            graphs=_graphs(options),
+            libraries=libraries(scenario),
+            block=options.block_size,
+            source=SOURCE,
+        )
+
+    def command(self, scenario: Scenario, context: int) -> str:
+        options = options_of(scenario)
+        cards = ",".join(str(gpu.index) for gpu in scenario.gpus)
+        gpus = "all" if any(gpu.hypothetical for gpu in scenario.gpus) else f'"device={cards}"'
+        words = ["docker", "run", "--gpus", gpus, "--shm-size", "1g", "-p", "8080:80"]
+        words += ["-v", "tgi-data:/data", IMAGE, "--model-id", scenario.model.name]
+        words += ["--num-shard", str(scenario.tensor_parallel)]
+        words += [
+            "--max-total-tokens",
+            str(context),
+            "--max-input-tokens",
+            str(max(1, context - 1)),
+        ]
+        words += ["--max-batch-prefill-tokens", str(max(context, options.max_batch_prefill_tokens))]
+        words += ["--max-concurrent-requests", str(max(1, scenario.concurrency))]
+        words += ["--cuda-memory-fraction", f"{options.cuda_memory_fraction:g}"]
+        if scenario.kv.name.startswith("fp8"):
+            kind = "fp8_e5m2" if scenario.kv.name == "fp8_e5m2" else "fp8_e4m3fn"
+            words += ["--kv-cache-dtype", kind]
+        if not loads_as_is(scenario) and scenario.weights.family in QUANTIZE:
+            words += ["--quantize", QUANTIZE[scenario.weights.family]]
+        return shlex.join(words)
+
+
+def options_of(scenario: Scenario) -> TgiOptions:
+    """The scenario's options, or the defaults."""
+    options = scenario.options
+    return options if isinstance(options, TgiOptions) else TgiOptions()
+
+
+def _graphs(options: TgiOptions) -> Estimate:
+    if not options.cuda_graphs:
+        return Estimate(0, "no CUDA graphs.")
+    return Estimate(
+        GRAPHS,
+        f"CUDA graphs of 1 to 32 sequences: {format_bytes(GRAPHS)}.",
+        Known.ROUGH,
+        GRAPH_SPREAD,
+        "half of vLLM's mean for fewer batch sizes, memory_models C.2",
+    )
+
+
+TGI = Tgi()
