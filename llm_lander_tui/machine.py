@@ -63,7 +63,7 @@ def _read(reading: Reading) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
     problem = reading.problem
     said = () if problem is None else (f"{problem.message} {problem.remedy}".strip(),)
     if reading.gpus:
-        return reading.gpus, said
+        return reading.gpus, (*said, *reading.notes)
     return parse_gpus(WHAT_IF_GPU), (*said, f"Planned as a what-if on one {WHAT_IF_GPU}.")
 
 
