@@ -13,17 +13,20 @@ from textual.message import Message
 from textual.screen import Screen
 
 from llm_lander_tui.errors import LanderError, SourceError
-from llm_lander_tui.gpus.gpu import GpuSource, Reading
+from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.knobs import KNOBS
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
+from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.sampler import Sampler
+    from llm_lander_tui.planner.launched import Launched
 
 Progress = Callable[[str, float | None], None]
 Load = Callable[[str, Progress, threading.Event], Model]
@@ -120,6 +123,7 @@ class LanderApp(App[int]):
         self.source = source
         self.interval = interval
         self.history = History()
+        self._launched: Launched | None = None
         self._load = load or _resolve
         self._model: Model | None = None
         self._sampler: Sampler | None = None
@@ -242,13 +246,25 @@ class LanderApp(App[int]):
         """Ask about the model that was read."""
         self.state.busy = ""
         self._model = message.model
+        launched, self._launched = self._launched, None
         if self.state.scenario is None:
             self._ask_first()
             return
         try:
+            if launched is not None:
+                self._take_launched(launched, message.model)
+                return
             self.state.with_model(message.model)
         except LanderError as error:
             self.say(error)
+
+    def _take_launched(self, launched: Launched, model: Model) -> None:
+        """Ask what a start command asked."""
+        from llm_lander_tui.planner.question import scenario_of
+
+        self.state.take(scenario_of(launched.question, model, self.state.fleet.chosen))
+        unread = " ".join(launched.unread)
+        self.state.status = f"Planned from its command. Not read: {unread}" if unread else ""
 
     def on_model_failed(self, message: ModelFailed) -> None:
         """Say what failed; the plan stays as it is."""
@@ -317,6 +333,60 @@ class LanderApp(App[int]):
         self.state.take(scenario)
 
     # --- screens ---
+
+    def action_explain(self) -> None:
+        """Open the plan under the cursor into its sums."""
+        from llm_lander_tui.screens.explain import ExplainSheet
+
+        under = self._under_cursor()
+        plan = self.state.plan if under is None else evaluate(under)
+        if plan is None:
+            self.state.status = "There is no plan to explain yet."
+            return
+        self.push_screen(ExplainSheet(plan))
+
+    def _under_cursor(self) -> Scenario | None:
+        screen = self.screen
+        return screen.under_cursor() if isinstance(screen, LanderScreen) else None
+
+    def action_help(self) -> None:
+        """Every key."""
+        from llm_lander_tui.screens.help import HelpSheet
+
+        self.push_screen(HelpSheet(self.screen))
+
+    def action_copy_command(self) -> None:
+        """Send the start command to the terminal's clipboard, and show it."""
+        from llm_lander_tui.screens.command import CommandSheet
+
+        plan = self.state.plan
+        if plan is None:
+            self.state.status = "There is no plan to start yet."
+            return
+        scenario = plan.scenario
+        command = scenario.engine.command(scenario, scenario.context)
+        self.copy_to_clipboard(command)
+        self.push_screen(CommandSheet(command, plan))
+
+    def plan_command(self, command: str | None) -> None:
+        """Plan what a start command asks for."""
+        from llm_lander_tui.planner.launched import parse_command
+
+        if not command:
+            self.state.status = "The command line of this process is hidden."
+            return
+        try:
+            launched = parse_command(command)
+        except LanderError as error:
+            self.say(error)
+            return
+        self._launched = launched
+        self.load_model(launched.model)
+
+    def add_cards(self, gpus: tuple[Gpu, ...] | None) -> None:
+        """Add hypothetical cards to the plan."""
+        if gpus:
+            self.state.choose_cards(self.state.fleet.adding(gpus), "")
 
     def action_read_now(self) -> None:
         """Read the GPUs at once."""

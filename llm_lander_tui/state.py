@@ -66,7 +66,11 @@ class LanderState(DOMNode):
 
     def watch_scenario(self, scenario: Scenario | None) -> None:
         """Answer."""
-        self.plan = None if scenario is None else evaluate(scenario)
+        try:
+            self.plan = None if scenario is None else evaluate(scenario)
+        except Exception as error:  # noqa: BLE001 - a defect in an engine costs one answer, not the session
+            self.plan = None
+            self.status = f"No answer: {type(error).__name__}: {error}. u takes the change back."
 
     def turn(self, move: Callable[[Scenario], Scenario], stuck: str) -> bool:
         """Change the question by a move; where it changes nothing, `stuck` says why."""

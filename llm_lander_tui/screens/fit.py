@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
@@ -13,14 +13,23 @@ from textual.widget import Widget
 
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
+from llm_lander_tui.widgets.chart import Chart
+from llm_lander_tui.widgets.engines_table import EnginesTable
 from llm_lander_tui.widgets.format_table import FormatTable
+from llm_lander_tui.widgets.heat_map import HeatMap
 from llm_lander_tui.widgets.memory_bar import MemoryBar
 from llm_lander_tui.widgets.prices import Prices
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.verdict import Verdict
+from llm_lander_tui.widgets.view_tabs import ViewTabs
 
 SETTLED = 0.06
 """Seconds after the last key when lists are ranked again."""
+STILL = 0.25
+"""Seconds after the last key when the open view is drawn again."""
+LISTS = "prices"
+View = Chart | HeatMap | EnginesTable
+TALL = 30
 
 
 class FitScreen(LanderScreen):
@@ -28,18 +37,28 @@ class FitScreen(LanderScreen):
 
     CSS_PATH = "fit.tcss"
     AUTO_FOCUS = "#prices"
+    VIEWS: ClassVar[dict[str, type[View]]] = {
+        "chart": Chart,
+        "map": HeatMap,
+        "engines": EnginesTable,
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "view", "view", id="fit.view"),
         Binding("tab", "app.focus_next", "next list", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._settling: Timer | None = None
+        self._drawing: Timer | None = None
+        self._view = "chart"
+        self._lists_open = True
 
     def body(self) -> Iterable[Widget]:
         """From the sentence down to the details."""
         yield Verdict(self.state)
         yield MemoryBar(self.state)
+        yield ViewTabs()
         with Horizontal(id="lists"):
             yield FormatTable()
             yield Prices()
@@ -48,18 +67,79 @@ class FitScreen(LanderScreen):
         """Follow the plan."""
         self.watch(self.state, "plan", self._plan_changed)
 
+    @property
+    def tall(self) -> bool:
+        """Whether lists and a view stand one below the other."""
+        return self.size.height >= TALL
+
+    @property
+    def names(self) -> list[str]:
+        """The views that can be opened here."""
+        return [*self.VIEWS] if self.tall else [LISTS, *self.VIEWS]
+
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
+        """Rows that came or went decide what there is room for."""
+        self._arrange()
+
+    def action_view(self) -> None:
+        """Open the next view."""
+        names = self.names
+        opened = LISTS if self._lists_open and not self.tall else self._view
+        following = names[(names.index(opened) + 1) % len(names)]
+        self._lists_open = following == LISTS
+        if not self._lists_open:
+            self._view = following
+        self._arrange()
+        if following != LISTS:
+            self.call_after_refresh(self._focus_view)
+        else:
+            self.query_one(Prices).focus()
+
+    def _focus_view(self) -> None:
+        view = self.query_one_optional(f"#{self._view}")
+        if view is not None:
+            view.focus()
+
+    def _arrange(self) -> None:
+        """Show lists, a view, or both."""
+        lists = self.tall or self._lists_open
+        view = self.tall or not self._lists_open
+        self.query_one("#lists").display = lists
+        tabs = self.query_one(ViewTabs)
+        tabs.show(self.names, self._view if view else LISTS)
+        for name, kind in self.VIEWS.items():
+            found = self.query_one_optional(f"#{name}", kind)
+            wanted = view and name == self._view
+            if found is None and wanted:
+                self.mount(kind(), after=self.query_one("#lists"))
+            elif found is not None:
+                found.display = wanted
+        if self.tall:
+            self.move_child(tabs, after=self.query_one("#lists"))
+        else:
+            self.move_child(tabs, before=self.query_one("#lists"))
+        self._plan_changed()
+
     def _plan_changed(self) -> None:
-        if self._settling is not None:
-            self._settling.stop()
+        for timer in (self._settling, self._drawing):
+            if timer is not None:
+                timer.stop()
         self._settling = self.set_timer(SETTLED, self._settle)
+        self._drawing = self.set_timer(STILL, self._draw_view)
 
     def _settle(self) -> None:
         """Rank what takes longer than a verdict, once the keys have stopped."""
         plan = self.state.plan
-        if plan is None or not self.is_current:
+        if plan is None or not self.is_current or not self.query_one("#lists").display:
             return
         self.query_one(Prices).answer(plan)
         self.query_one(FormatTable).answer(plan)
+
+    def _draw_view(self) -> None:
+        plan = self.state.plan
+        view = self.query_one_optional(f"#{self._view}", self.VIEWS[self._view])
+        if plan is not None and view is not None and view.display and self.is_current:
+            view.answer(plan)
 
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was open."""
@@ -68,7 +148,7 @@ class FitScreen(LanderScreen):
     def under_cursor(self) -> Scenario | None:
         """The scenario of the focused list's row."""
         focused = self.focused
-        if isinstance(focused, FormatTable | Prices):
+        if isinstance(focused, FormatTable | Prices | Chart | HeatMap | EnginesTable):
             return focused.under_cursor()
         return None
 

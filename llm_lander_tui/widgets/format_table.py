@@ -17,7 +17,7 @@ from llm_lander_tui.units import format_bytes, format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
 
-LABEL, SIZE, CELL = 12, 10, 8
+LABEL, SIZE, CELL = 12, 10, 9
 
 
 class FormatTable(Rows):
@@ -51,7 +51,7 @@ class FormatTable(Rows):
         if plan.scenario.kv in kvs:
             self.column = kvs.index(plan.scenario.kv)
         if plan.scenario.weights in formats:
-            self.cursor = formats.index(plan.scenario.weights)
+            self.centre(formats.index(plan.scenario.weights))
         self.redraw()
 
     def _sorted(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -11,7 +11,7 @@ from llm_lander_tui.engines.base import Allocation, Kind
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.planner.plan import Device, Plan
 from llm_lander_tui.state import LanderState
-from llm_lander_tui.units import format_bytes
+from llm_lander_tui.units import GIB, format_bytes
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import (
     BAD,
@@ -24,6 +24,10 @@ from llm_lander_tui.widgets.words import (
     short_gpu,
     shortened,
 )
+
+
+HOST_NAMED = GIB
+"""Host memory from which the legend names it; the explanation always does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,9 @@ def legend(plan: Plan, baseline: Plan | None, width: int) -> Iterator[Content]:
     if len(plan.devices) > 1:
         total = (f"all {len(plan.devices)} GPUs ", QUIET)
         entries.insert(0, Content.assemble(total, (format_bytes(plan.total_bytes), "bold")))
+    host = sum(a.bytes for a in plan.host)
+    if host >= HOST_NAMED:
+        entries.append(Content.styled(f"and {format_bytes(host)} of host memory", QUIET))
     line = Content("")
     for entry in entries:
         if line and line.cell_length + 3 + entry.cell_length > width:
@@ -194,6 +201,3 @@ def legend(plan: Plan, baseline: Plan | None, width: int) -> Iterator[Content]:
         line = Content.assemble(line, "   ", entry) if line else entry
     if line:
         yield line
-    host = sum(a.bytes for a in plan.host)
-    if host:
-        yield Content.assemble((f"host memory {format_bytes(host)}", QUIET))

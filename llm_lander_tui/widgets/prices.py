@@ -11,9 +11,18 @@ from textual.content import Content
 from llm_lander_tui.planner.changes import Change, changes, landings
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import format_bytes
+from llm_lander_tui.units import format_bytes, format_tokens
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, between, fitted, right, signed_tokens
+from llm_lander_tui.widgets.words import (
+    BAD,
+    GOOD,
+    QUIET,
+    between,
+    fitted,
+    right,
+    short_gpu,
+    signed_tokens,
+)
 
 
 class Prices(Rows):
@@ -38,6 +47,11 @@ class Prices(Rows):
         self.cursor = 0
         self.redraw()
 
+    def action_choose(self) -> None:
+        """The first row is the plan as it is, and changes nothing."""
+        if self.cursor:
+            super().action_choose()
+
     @property
     def listed(self) -> tuple[Change, ...]:
         """All rows."""
@@ -45,7 +59,7 @@ class Prices(Rows):
 
     def under_cursor(self) -> Scenario | None:
         """The scenario of the change under the cursor."""
-        return self.listed[self.cursor].scenario if self.listed else None
+        return self.listed[self.cursor - 1].scenario if self.cursor else None
 
     def headings(self, width: int) -> Sequence[Content]:
         """What the list is."""
@@ -56,7 +70,12 @@ class Prices(Rows):
 
     def rows(self, width: int) -> Sequence[Content]:
         """A change a row."""
+        if self.plan is None:
+            return []
+        limits = self.plan.limits
+        most = format_tokens(limits.memory_context) if limits.lands else "none"
         return [
+            between(Content("as it is"), Content.styled(most, "bold"), width),
             *(self._row(change, width, way=True) for change in self.ways),
             *(self._row(change, width, way=False) for change in self.singles),
         ]
@@ -64,7 +83,7 @@ class Prices(Rows):
     def _row(self, change: Change, width: int, *, way: bool) -> Content:
         delta = change.context_delta
         style = GOOD if delta > 0 else BAD if delta < 0 else QUIET
-        worth = right(signed_tokens(delta) if delta else "same", 11)
+        worth = right(signed_tokens(delta) if delta else "same", 10)
         note = Content("")
         plan = self.plan
         if plan is not None and change.fits != plan.fits:
@@ -73,9 +92,11 @@ class Prices(Rows):
                 if change.fits
                 else Content.styled(" no longer lands", BAD)
             )
+        elif change.host_bytes:
+            note = Content.styled(f" {format_bytes(change.host_bytes)} to the host: slow", QUIET)
         elif way:
             note = Content.styled(f" {format_bytes(change.spare_bytes)} to spare", QUIET)
         room = width - worth.cell_length - note.cell_length - 1
         return Content.assemble(
-            fitted(Content(change.label), max(8, room)), note, (worth.plain, style)
+            fitted(Content(short_gpu(change.label)), max(8, room)), note, " ", (worth.plain, style)
         )

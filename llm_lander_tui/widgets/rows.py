@@ -16,6 +16,10 @@ from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import fitted
 
 
+MARK = 4
+"""Cells at the right that tell how many rows are hidden."""
+
+
 class Rows(Lines, can_focus=True):
     """Rows under an optional heading; those that do not fit are scrolled to by the cursor.
 
@@ -59,7 +63,10 @@ class Rows(Lines, can_focus=True):
 
     per_row = 1
     """Lines of one row."""
+    marks_row = True
+    """Whether the cursor is the whole row."""
     _top = 0
+    _centred = False
 
     def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
         """Lines above the rows that do not scroll."""
@@ -90,20 +97,32 @@ class Rows(Lines, can_focus=True):
         size = self.per_row
         count = len(lines) // size
         room = max(1, (height - len(headings)) // size) if height else count
+        if count > room and width > 4 * MARK:
+            headings = list(self.headings(width - MARK))
+            lines = [fitted(line, width) for line in self.rows(width - MARK)]
         cursor = min(self.cursor, max(0, count - 1))
         top = max(0, min(self._top, count - room))
         top = cursor if cursor < top else max(top, cursor - room + 1)
+        if self._centred:
+            self._centred = False
+            top = max(0, min(cursor - room // 2, count - room))
         self._top = top
         shown = lines[top * size : (top + room) * size]
-        if self.has_focus and shown:
+        if self.has_focus and self.marks_row and shown:
             here = (cursor - top) * size
             # Terminal palettes have no shade between background and text: there it is reversed.
             style = "reverse" if self.app.current_theme.ansi else "on $block-cursor-background"
             shown[here] = fitted(shown[here], width).stylize(style)
-        hidden = count - top - room
-        if hidden > 0 and shown:
-            shown[-1] = _more(shown[-1], f" ↓{hidden}", width)
+        if top > 0 and shown:
+            shown[0] = _more(shown[0], f" ↑{top}", width)
+        if count - top > room and shown:
+            shown[-1] = _more(shown[-1], f" ↓{count - top - room}", width)
         return [*headings, *shown]
+
+    def centre(self, index: int) -> None:
+        """Put the cursor on a row, and the row in the middle."""
+        self._centred = True
+        self.cursor = index
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -141,4 +160,4 @@ class Rows(Lines, can_focus=True):
 
 
 def _more(row: Content, mark: str, width: int) -> Content:
-    return Content.assemble(fitted(row, width - len(mark)), (mark, "dim"))
+    return Content.assemble(row.truncate(width - len(mark), pad=True), (mark, "dim"))

@@ -9,7 +9,9 @@ from textual.content import Content
 from llm_lander_tui.planner.plan import Binding, Plan
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.words import QUIET
 
 
 class Verdict(Lines):
@@ -30,7 +32,21 @@ class Verdict(Lines):
         plan = self.state.plan
         if plan is None:
             return (Content(self.state.status),)
+        if width < ROOMY and plan.fits:
+            return (contexts(plan),)
         return sentence(plan).wrap(max(20, width))
+
+
+def contexts(plan: Plan) -> Content:
+    """What a narrow header leaves out: how sure the largest context is, and how many at once."""
+    limits = plan.limits
+    model = "unknown" if limits.model_context is None else format_tokens(limits.model_context)
+    return Content.assemble(
+        ("safe ", QUIET), (format_tokens(limits.safe_context), "bold"),
+        (" · likely ", QUIET), (format_tokens(limits.max_context), "bold"),
+        (" · model's limit ", QUIET), (model, "bold"),
+        (" · at once ", QUIET), (f"×{limits.max_concurrency}", "bold"),
+    )  # fmt: skip
 
 
 def sentence(plan: Plan) -> Content:

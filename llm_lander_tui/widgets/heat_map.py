@@ -1,0 +1,149 @@
+"""Context against concurrency: how full the tightest card would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.reactive import reactive
+
+from llm_lander_tui.planner import moves
+from llm_lander_tui.planner.compare import heat
+from llm_lander_tui.planner.plan import Plan
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import format_tokens_short
+from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.words import QUIET, right
+
+LABEL, CELL = 6, 8
+FIRST_CONTEXT = 1024
+FAR_BEYOND = 2.5
+"""Loads that need more than so many times the memory at the first context are left out."""
+
+
+class HeatMap(Rows):
+    """A row per number of sequences, a column per context; the number is the share of the budget."""
+
+    DEFAULT_CSS = "HeatMap { padding: 0 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "aside(-1)", "Left", show=False),
+        Binding("right", "aside(1)", "Right", show=False),
+        Binding("enter", "choose", "ask this", id="map.apply"),
+    ]
+    column = reactive(0, repaint=False)
+    marks_row = False
+
+    def __init__(self) -> None:
+        super().__init__(id="map")
+        self.plan: Plan | None = None
+        self.contexts: list[int] = []
+        self.loads: list[int] = []
+        self.shares: tuple[tuple[float, ...], ...] = ()
+
+    def answer(self, plan: Plan) -> None:
+        """Compute the map around a plan."""
+        self.plan = plan
+        scenario = plan.scenario
+        columns = max(3, (self.size.width - LABEL) // CELL)
+        self.contexts = spread(scenario.context, moves.longest_context(scenario.model), columns)
+        self.loads = loads(scenario.concurrency, max(3, self.size.height - 2))
+        self.shares = heat(scenario, self.contexts, self.loads)
+        useful = [
+            n
+            for n, row in enumerate(self.shares)
+            if row[0] <= FAR_BEYOND or self.loads[n] <= scenario.concurrency
+        ]
+        self.loads = [self.loads[n] for n in useful]
+        self.shares = tuple(self.shares[n] for n in useful)
+        self.column = self.contexts.index(scenario.context)
+        self.cursor = self.loads.index(scenario.concurrency)
+        self.redraw()
+
+    def under_cursor(self) -> Scenario | None:
+        """The plan's scenario with the load under the cursor."""
+        if self.plan is None or not self.loads:
+            return None
+        return replace(
+            self.plan.scenario,
+            context=self.contexts[self.column],
+            concurrency=self.loads[self.cursor],
+        )
+
+    def validate_column(self, column: int) -> int:
+        """Within the contexts."""
+        return max(0, min(column, len(self.contexts) - 1))
+
+    def watch_column(self) -> None:
+        """Repaint."""
+        self.redraw()
+
+    def action_aside(self, by: int) -> None:
+        """Another context."""
+        self.column += by
+
+    def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+        """What the numbers are, and the contexts."""
+        if not self.contexts:
+            return ()
+        limit = self.plan.scenario.model.architecture.context_limit if self.plan else None
+        last = " (last: the model's limit)" if limit is not None else ""
+        note = f"share of usable memory: sequences down, context across{last}"
+        names = "".join(f"{format_tokens_short(n):>{CELL}}" for n in self.contexts)
+        return (Content.styled(note, QUIET), Content.styled(" " * LABEL + names, QUIET))
+
+    def rows(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+        """A row per number of sequences."""
+        return [
+            Content.assemble((right(f"×{load}", LABEL - 1).plain, QUIET), " ", *self._cells(r))
+            for r, load in enumerate(self.loads)
+        ]
+
+    def _cells(self, row: int) -> list[Content]:
+        return [self._cell(row, column) for column in range(len(self.contexts))]
+
+    def _cell(self, row: int, column: int) -> Content:
+        share = self.shares[row][column]
+        plan = self.plan
+        current = (
+            plan is not None
+            and self.contexts[column] == plan.scenario.context
+            and self.loads[row] == plan.scenario.concurrency
+        )
+        text = "never" if share == float("inf") else f"{share:.0%}" if share < 9.995 else ">999%"
+        body = f"[{text}]" if current else text
+        under = self.has_focus and row == self.cursor and column == self.column
+        style = f"{'bold ' if current else ''}{'reverse ' if under else ''}{ink(share)}"
+        return Content.styled(f"{body:>{CELL - 1}} ", style)
+
+
+def ink(share: float) -> str:
+    """Quiet where there is plenty, warning where it is tight, and error beyond."""
+    if share > 1:
+        return "$foreground 45%"
+    if share > 0.9:
+        return "$foreground on $warning 40%"
+    return f"$foreground on $success {35 if share > 0.6 else 20}%"
+
+
+def spread(here: int, longest: int, columns: int) -> list[int]:
+    """At most `columns` contexts by powers of two, with `here` and the longest among them."""
+    steps = {longest, here}
+    power = FIRST_CONTEXT
+    while power < longest:
+        steps.add(power)
+        power *= 2
+    found = sorted(steps)
+    while len(found) > columns:
+        found.remove(next(n for n in found if n not in {here, longest}))
+    return found
+
+
+def loads(here: int, most: int) -> list[int]:
+    """At most `most` numbers of sequences by powers of two, with `here` among them."""
+    found = sorted({1 << n for n in range(most)} | {here})
+    while len(found) > most:
+        found.remove(next(n for n in reversed(found) if n != here))
+    return found
