@@ -31,7 +31,7 @@ def test_keys_and_values_apart():
 
 def test_flags_with_equals_and_underscores():
     launched = parse_command(
-        "vllm serve Qwen/Qwen3-8B --max_model_len=32k --tensor-parallel-size 2 --kv-cache-dtype auto"
+        "vllm serve Qwen/Qwen3-8B --max_model_len=32k -tp 2 --kv-cache-dtype auto"
     )
     assert launched.model == "Qwen/Qwen3-8B"
     question = launched.question
