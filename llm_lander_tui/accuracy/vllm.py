@@ -7,19 +7,22 @@ bytes per token and the length that fits are functions of the KV memory, which t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.vllm import VLLM, VllmFootprint, VllmOptions
 from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules, group_layers
-from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches
+from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
 from llm_lander_tui.engines.vllm.options import rules_of
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
-from llm_lander_tui.memory.own_format import recipe_of
+from llm_lander_tui.memory.linear_recipe import LinearRecipe
+from llm_lander_tui.memory.methods import MXFP4
+from llm_lander_tui.memory.own_format import kv_format_of, recipe_of
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -65,7 +68,9 @@ def _planner_answer(record: Record, model: Model) -> Predicted:
     )
     architecture = model.architecture
     layers = range(len(architecture.layers))
-    plan = KvPlan(group_layers(layer_caches(architecture, settings), paging), layers, paging)
+    caches = layer_caches(architecture, settings)
+    groups = group_layers(caches, paging, packed=packs_pages(architecture))
+    plan = KvPlan(groups, layers, paging)
     available = integer(record, "available_kv_bytes") or 0
     length = integer(record, "max_model_len") or 0
     predicted: dict[str, Callable[[], int]] = {
@@ -204,17 +209,30 @@ def _scenario(record: Record, model: Model, length: int) -> Scenario:
 
 
 def _recipe(record: Record, model: Model) -> Recipe:
-    """The checkpoint's own recipe where the config has one, else the format that is named."""
-    if model.quantization and record.get("config_match") == "exact":
-        return recipe_of(model)
-    return recipes.get(text(record, "weight_format") or "bf16")
+    """The checkpoint's own recipe where the config has one, else the format that is named.
+
+    Experts may be in MXFP4 where the config tells of the other layers only (DeepSeek-V4).
+    """
+    named = text(record, "weight_format") or "bf16"
+    if not model.quantization:
+        return recipes.get(named)
+    own = recipe_of(model)
+    if named == "mxfp4" and isinstance(own, LinearRecipe):
+        return replace(own, experts=MXFP4)
+    return own if record.get("config_match") == "exact" else recipes.get(named)
 
 
 def _kv(record: Record, model: Model) -> KvFormat:
+    """As stated; else as the checkpoint fixes it, else vLLM's default: the model's 16-bit format,
+    and FP8 for compressed caches.
+    """
     name = text(record, "kv_format")
-    if name is None:
-        return kv_format("f16" if model.architecture.dtype == "float16" else "bf16")
-    return kv_format("fp8" if name.startswith("fp8") else name)
+    if name is not None:
+        return kv_format("fp8" if name.startswith("fp8") else name)
+    if packs_pages(model.architecture):
+        return kv_format("fp8")
+    own = kv_format_of(model) if record.get("config_match") == "exact" else None
+    return own or kv_format("f16" if model.architecture.dtype == "float16" else "bf16")
 
 
 def _gpu(record: Record) -> Gpu:

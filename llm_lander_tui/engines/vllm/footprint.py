@@ -14,7 +14,7 @@ from llm_lander_tui.engines.vllm.budget import (
     kept_utilization,
 )
 from llm_lander_tui.engines.vllm.kv_planner import CacheKind, KvPlan, PagingRules, group_layers
-from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches
+from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
 from llm_lander_tui.engines.vllm.lora import lora_bytes, max_lora_rank
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
 from llm_lander_tui.engines.vllm.weights import (
@@ -214,7 +214,7 @@ class VllmFootprint:
         paging = PagingRules(
             steps * tokens, rules.null_block, rules.hybrid, rules.capacity_by_request
         )
-        groups = group_layers(caches, paging)
+        groups = group_layers(caches, paging, packed=packs_pages(self._architecture))
         drafted = 0 if self._drafted is None else len(self._drafted.layers)
         stages = [*self._stages[:-1], range(self._stages[-1].start, layers + drafted)]
         return tuple(KvPlan(groups, stage, paging) for stage in stages)

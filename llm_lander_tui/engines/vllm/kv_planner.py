@@ -152,12 +152,15 @@ class KvPlan:
         return bisect_left(lengths, True, key=lambda n: not self.fits(available, n))
 
 
-def group_layers(caches: Sequence[tuple[int, LayerCache]], rules: PagingRules) -> list[Group]:
+def group_layers(
+    caches: Sequence[tuple[int, LayerCache]], rules: PagingRules, *, packed: bool = False
+) -> list[Group]:
     """Layer caches, as (position in the model, cache), in groups that draw from one pool.
 
     Caches of one kind make one group, each layer with its own page. Of several kinds, pages are
     made equal first; then every group gets as many layers as the rarest kind has (or the most
-    frequent one, below a ratio of 1.5), the last groups of a kind being filled up.
+    frequent one, below a ratio of 1.5), the last groups of a kind being filled up. `packed` pages
+    keep their sizes side by side in a block instead.
     """
     if not rules.hybrid:
         caches = [(i, _keeping_everything(cache)) for i, cache in caches]
@@ -166,6 +169,8 @@ def group_layers(caches: Sequence[tuple[int, LayerCache]], rules: PagingRules) -
     if _same_table(cache for _, cache in caches):
         layers, members = zip(*caches, strict=True)
         return [Group(members[0], layers, tuple(cache.page_bytes for cache in members))]
+    if packed:
+        return _packed_groups(caches)
     kinds: dict[LayerCache, list[int]] = {}
     for i, cache in _equal_pages(caches):
         kinds.setdefault(cache, []).append(i)
@@ -188,7 +193,47 @@ def _keeping_everything(cache: LayerCache) -> LayerCache:
 
 def _same_table(caches: Iterable[LayerCache]) -> bool:
     """Whether all layers need the same blocks of a request, whatever the page of each."""
-    return len({(c.kind, c.block_size, c.span) for c in caches}) == 1
+    return len({_table(c) for c in caches}) == 1
+
+
+def _table(cache: LayerCache) -> tuple[CacheKind, int, int]:
+    return cache.kind, cache.block_size, cache.span
+
+
+def _packed_groups(caches: Sequence[tuple[int, LayerCache]]) -> list[Group]:
+    """One group for each block table, split where a table's layers come in equal numbers by page.
+
+    Such a table repeats a pattern of one layer per page size. Tables of several sizes stay whole,
+    which sets how many repeats a group holds at least; the number that wastes least is taken.
+    """
+    tables: dict[tuple[CacheKind, int, int], dict[int, list[int]]] = {}
+    first: dict[tuple[CacheKind, int, int], LayerCache] = {}
+    for i, cache in caches:
+        first.setdefault(_table(cache), cache)
+        tables.setdefault(_table(cache), {}).setdefault(cache.page_bytes, []).append(i)
+    repeats = {
+        table: len(next(iter(pages.values())))
+        for table, pages in tables.items()
+        if len(set(map(len, pages.values()))) == 1
+    }
+    least = max((n for table, n in repeats.items() if len(tables[table]) > 1), default=0)
+    per_group = _least_padding(tuple(repeats.values()), least) if least else 0
+    groups = []
+    for table, pages in tables.items():
+        count = ceil_div(repeats[table], per_group) if per_group and table in repeats else 1
+        for start in range(count):
+            layers = tuple(i for positions in pages.values() for i in positions[start::count])
+            sizes = tuple(
+                page for page, positions in pages.items() for _ in positions[start::count]
+            )
+            groups.append(Group(first[table], layers, sizes))
+    return groups
+
+
+def _least_padding(numbers: Sequence[int], least: int) -> int:
+    """The size from `least` up to whose multiples the numbers round with least waste."""
+    sizes = range(least, max(numbers) + 1)
+    return min(sizes, key=lambda size: (sum(-n % size for n in numbers), -size))
 
 
 def _equal_pages(caches: Sequence[tuple[int, LayerCache]]) -> list[tuple[int, LayerCache]]:

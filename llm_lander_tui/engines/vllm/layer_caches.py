@@ -9,7 +9,7 @@ from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.sharding import kv_heads_per_rank
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind, StateKind
-from llm_lander_tui.units import ceil_div
+from llm_lander_tui.units import ceil_div, round_up
 
 BLOCK_SIZE = 16
 """Tokens per block where nothing asks for more (config/cache.py)."""
@@ -19,6 +19,14 @@ LATENT_HYBRID_ALIGNMENT = 128
 """Beside states, latent blocks are a multiple of this (platforms/interface.py)."""
 SPARSE_FP8_LATENT_BYTES = 656
 """Row of a sparse latent cache in FP8: 512 latent bytes, 4 FP32 scales, 64 rope values in BF16."""
+COMPRESSED_BLOCK_SIZE = 256
+"""Tokens, not rows, per block of a compressed cache."""
+COMPRESSED_WINDOW_BLOCK_SIZE = 64
+COMPRESSED_FP8_BYTES = 584
+"""Row of a compressed cache in FP8: 448 values, 64 rope values in BF16, 8 scales."""
+PAGE_ALIGNMENT, FP8_PAGE_ALIGNMENT = 512, 576
+COMPRESSOR_PAGE = 32768
+"""Bytes of a page of unfinished groups, which sets their block size (deepseek_v4/compressor.py)."""
 INDEXER_SCALE_BLOCK = 128
 """Elements of an indexer key that share one FP32 scale."""
 
@@ -64,7 +72,15 @@ def layer_caches(
     ]
     state_bytes = max((state_page_bytes(s, settings) for _, s in states), default=0)
     block_size = _block_size([row for _, row in rows], state_bytes, settings)
-    found = [(i, cache) for i, row in rows for cache in _row_caches(row, block_size, settings)]
+    found = [
+        (i, cache)
+        for i, row in rows
+        for cache in (
+            _compressed_caches(row, settings)
+            if packs_pages(architecture)
+            else _row_caches(row, block_size, settings)
+        )
+    ]
     if states:
         pages = 1 + settings.speculative_tokens + settings.prefix_caching
         padded = max(
@@ -76,6 +92,14 @@ def layer_caches(
     return found
 
 
+def packs_pages(architecture: Architecture) -> bool:
+    """Whether vLLM puts pages of several sizes side by side in a block, instead of equal ones.
+
+    It does for caches of compressed rows (v1/attention/backends/mla/indexer.py, DeepSeek-V4).
+    """
+    return any(row.compressed is not None for row, _ in architecture.kv_rows)
+
+
 def row_bytes(row: KvRow, settings: CacheSettings) -> int:
     """Bytes of one token of one layer on one rank, without an indexer."""
     kv = settings.kv
@@ -83,6 +107,8 @@ def row_bytes(row: KvRow, settings: CacheSettings) -> int:
         if row.indexer_dim and kv.k.bits == 8:
             return SPARSE_FP8_LATENT_BYTES
         return kv.k.row_bytes(row.k_dim)
+    if row.values_are_keys:
+        return kv.k.row_bytes(row.k_elements)
     heads = kv_heads_per_rank(row.kv_heads, settings.tensor_parallel)
     return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim))
 
@@ -132,3 +158,36 @@ def _row_caches(row: KvRow, block_size: int, settings: CacheSettings) -> list[La
         return [cache]
     scales = 4 * ceil_div(row.indexer_dim, INDEXER_SCALE_BLOCK)
     return [cache, replace(cache, page_bytes=block_size * (row.indexer_dim + scales))]
+
+
+def _compressed_caches(row: KvRow, settings: CacheSettings) -> list[LayerCache]:
+    """A window, what is compressed of the past, and FP32 states of the groups that are still open.
+
+    A compressor that overlaps its halves (where an indexer picks among the rows) looks back twice
+    its ratio and keeps both halves' keys and scores (vllm/models/deepseek_v4/).
+    """
+    packed = settings.kv.k.bits == 8
+    width = COMPRESSED_FP8_BYTES if packed else settings.kv.k.row_bytes(row.k_dim)
+    alignment = FP8_PAGE_ALIGNMENT if packed else PAGE_ALIGNMENT
+
+    def cache(kind: CacheKind, tokens: int, page: int, span: int = 0) -> LayerCache:
+        return LayerCache(kind, tokens, round_up(page, alignment), span, latent=True)
+
+    window = COMPRESSED_WINDOW_BLOCK_SIZE
+    found = [cache(CacheKind.SLIDING, window, window * width, row.span.size)]
+    past = row.compressed
+    if past is None:
+        return found
+    rows = COMPRESSED_BLOCK_SIZE // past.ratio
+    found.append(cache(CacheKind.FULL, COMPRESSED_BLOCK_SIZE, rows * width))
+    halves = 2 if past.indexer_dim else 1
+    states = [past.dim]
+    if past.indexer_dim:
+        indexed = past.indexer_dim + 4 * ceil_div(past.indexer_dim, INDEXER_SCALE_BLOCK)
+        found.append(cache(CacheKind.FULL, COMPRESSED_BLOCK_SIZE, rows * indexed))
+        states.append(past.indexer_dim)
+    tokens = COMPRESSOR_PAGE // (2 * halves * past.dim * 4)
+    for dim in states:
+        page = tokens * 2 * halves * dim * 4
+        found.append(cache(CacheKind.SLIDING, tokens, page, halves * past.ratio))
+    return found
