@@ -171,8 +171,11 @@ class AttentionGraph:
             b.graph.expand(tensor)
         b.store("cache_k", key, inputs.keys)
         out = heads * mixer.v_head_dim
-        cached = self._cached(inputs.cache, self.kv.k.row_bytes(latent + rope))
+        row = self.kv.k.row_bytes(latent + rope)
+        cached = self._cached(inputs.cache, row)
         if self.flash:
+            # Values are a view of the keys, which crosses devices as a tensor of its own.
+            cached += self._cached(inputs.cache, row)
             scratch = self._scratch(inputs.cache, latent + rope, 0)
             mixed = Tensor(
                 "flash attention",

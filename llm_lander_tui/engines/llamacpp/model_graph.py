@@ -19,8 +19,8 @@ from llm_lander_tui.models.architecture import Architecture, Layer, Mixer
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
 from llm_lander_tui.models.mlp import ExpertsMlp
 
-SEEN_LAYERS = 2
-"""Layers of a kind that the graph keeps beside the last; the allocator repeats itself by then."""
+SEEN_LAYERS = 3
+"""How often each kind of layer is built; the allocator repeats itself by then."""
 
 STORED_FACTORS = frozenset(("llama3", "longrope", "su"))
 """RoPE scalings whose frequency factors are a tensor of the file."""
@@ -117,14 +117,20 @@ class _Builder:
         b.cache_device = b.device if self.options.kv_offload else self.host
 
     def _kept(self) -> Iterator[tuple[int, Layer]]:
-        """The first layers of each kind and device, and the last layer."""
-        seen: Counter[tuple[Layer, int, bool]] = Counter()
+        """The first layers of each device until it has seen each kind often, and the last layer."""
         layers = self.architecture.layers
-        for number, layer in enumerate(layers):
-            kind = (layer, self.placement.layers[number], number < self.options.cpu_moe_layers)
-            seen[kind] += 1
-            if seen[kind] <= SEEN_LAYERS or number == len(layers) - 1:
-                yield number, layer
+        missing: dict[int, Counter[tuple[Layer, bool]]] = {}
+        kinds = [
+            (layer, number < self.options.cpu_moe_layers) for number, layer in enumerate(layers)
+        ]
+        for kind, device in zip(kinds, self.placement.layers, strict=True):
+            wanted = missing.setdefault(device, Counter())
+            wanted[kind] = min(SEEN_LAYERS, wanted[kind] + 1)
+        for number, (kind, device) in enumerate(zip(kinds, self.placement.layers, strict=True)):
+            wanted = missing[device]
+            if wanted or number == len(layers) - 1:
+                yield number, layers[number]
+            wanted -= Counter((kind,))
 
     def _cache_inputs(self, number: int, cache: int) -> CacheInputs:
         rows = [r for r, _ in self.architecture.kv_rows if windowed(r, self.options) == cache]
