@@ -1,0 +1,71 @@
+"""Well-known models, offline: the facts of their config.json files, read by the one parser.
+
+`presets.jsonl` holds one model a line, `["owner/name", {config}]`, with the fields that the parser
+and the quantization reader use. A line is parsed only when its model is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+
+from llm_lander_tui.errors import SourceError
+from llm_lander_tui.models.config import parse_config
+from llm_lander_tui.models.model import Model
+
+
+@lru_cache(maxsize=1)
+def _lines() -> dict[str, str]:
+    """The line of each model, unparsed, by its name."""
+    text = resources.files(__package__).joinpath("presets.jsonl").read_text("utf-8")
+    return {line[2 : line.index('"', 2)]: line for line in text.splitlines() if line}
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """The Hugging Face ids of all presets, sorted without regard to case."""
+    return tuple(sorted(_lines(), key=str.lower))
+
+
+def find(text: str) -> tuple[str, ...]:
+    """The presets that `text` names, best match first, without regard to case.
+
+    An id in full, then one by its last part, then ids that hold all words of the text.
+    """
+    wanted = text.strip().lower()
+    if not wanted:
+        return names()
+    words = wanted.replace("/", " ").split()
+    ranked = []
+    for name in names():
+        lower = name.lower()
+        tail = lower.rpartition("/")[2]
+        if lower == wanted:
+            rank = 0
+        elif tail == wanted:
+            rank = 1
+        elif tail.startswith(wanted):
+            rank = 2
+        elif all(word in lower for word in words):
+            rank = 3
+        else:
+            continue
+        ranked.append((rank, name))
+    return tuple(name for _, name in sorted(ranked, key=lambda found: found[0]))
+
+
+def load(name: str) -> Model:
+    """The preset of that id. Raises `SourceError` when there is none."""
+    line = _lines().get(name)
+    if line is None:
+        raise SourceError(
+            "No such preset",
+            f"{name!r} is not among the presets.",
+            "Search for a part of its name.",
+        )
+    _, config = json.loads(line)
+    quantization = config.get("quantization_config")
+    if quantization is None and isinstance(config.get("text_config"), dict):
+        quantization = config["text_config"].get("quantization_config")
+    return Model(name, "preset", parse_config(config, name), quantization=quantization)
