@@ -27,6 +27,7 @@ from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.memory.weights import Recipe, weights_of
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -315,7 +316,7 @@ def _attention(record: Record) -> Attention:
 def _stored(record: Record, model: Model) -> Recipe:
     """The checkpoint's own recipe where the config has one, else the format that is named."""
     if model.quantization and text(record, "config_match") == "exact":
-        return recipes.recipe_of(model)
+        return recipe_of(model)
     return recipes.get(text(record, "weight_format") or "bf16")
 
 
