@@ -102,8 +102,8 @@ def _weight_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
 
 
 def _kv_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
-    for kv in choices.kv_formats(scenario.engine):
-        if kv != scenario.kv and choices.kv_bits(kv) != choices.kv_bits(scenario.kv):
+    for kv in choices.kv_columns(scenario.engine, scenario.kv):
+        if kv != scenario.kv:
             yield f"KV {kv.name}", replace(scenario, kv=kv)
 
 

@@ -34,12 +34,17 @@ def kv_formats(engine: Engine) -> tuple[KvFormat, ...]:
 
 
 def kv_columns(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
-    """The KV formats worth a column: one for each size up to 16 bits, and the current one."""
-    by_bits: dict[float, KvFormat] = {}
-    for kv in (current, *kv_formats(engine)):
-        if kv == current or (kv_bits(kv) <= 16 and kv.k == kv.v):
-            by_bits.setdefault(kv_bits(kv), kv)
-    return tuple(by_bits[bits] for bits in sorted(by_bits, reverse=True))
+    """The KV formats worth a column: the engine's first of 16, of 8 and of 4 bits, the current one.
+
+    Scales and zero points count: q4_0 takes 4.5 bits, q4_1 takes 5 and is no 4-bit format here.
+    """
+    shown: dict[int, KvFormat] = {}
+    for kv in kv_formats(engine):
+        nominal = int(kv_bits(kv))
+        if nominal in {16, 8, 4}:
+            shown.setdefault(nominal, kv)
+    columns = [kv for kv in shown.values() if kv_bits(kv) != kv_bits(current)]
+    return tuple(sorted([current, *columns], key=kv_bits, reverse=True))
 
 
 def kv_bits(kv: KvFormat) -> float:

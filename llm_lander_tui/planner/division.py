@@ -27,7 +27,7 @@ def divide(scenario: Scenario) -> Division | None:
     """The fewest of the scenario's cards on which it fits, and how to divide it over them (R28).
 
     Engines that split tensors get the largest degree of tensor parallelism inside a node that they
-    accept, pipeline stages across; those that place layers get the cards alone. None when nothing fits.
+    accept, pipeline stages across; those that place layers get the cards alone. None: nothing fits.
     """
     for count in range(1, len(scenario.gpus) + 1):
         for tensor, pipeline in _degrees(scenario, count):
