@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from llm_lander_tui.engines.base import Allocation, Kind
-from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.memory.weights import Recipe, weights_of
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.recommend import Recommendation
@@ -108,7 +108,11 @@ def _allocation(allocation: Allocation) -> Json:
 
 
 def result_report(scenario: Scenario, *, context_asked: bool) -> Json:
-    """One weight format by R63's fields, in MiB, at the asked context or at its own largest."""
+    """One weight format by R63's fields, in MiB, at the asked context or at its own largest.
+
+    `model_weight_mb` is the whole model, also what the engine leaves in host memory; the other
+    sizes are what the GPUs hold.
+    """
     plan = evaluate(scenario)
     limits = plan.limits
     if not context_asked:
@@ -120,7 +124,9 @@ def result_report(scenario: Scenario, *, context_asked: bool) -> Json:
 
     return {
         "max_context_length": limits.max_context,
-        "model_weight_mb": mb(Kind.WEIGHTS),
+        "model_weight_mb": round(
+            weights_of(scenario.model.architecture, scenario.weights).bytes / MIB
+        ),
         "kv_cache_mb": mb(Kind.KV_CACHE, Kind.STATE),
         "total_memory_mb": round(plan.total_bytes / MIB),
         "fits_in_vram": plan.fits and (context_asked or limits.max_context > 0),
