@@ -53,3 +53,20 @@ def mapping(values: Values, name: str) -> Values:
 def group_label(group: int) -> str:
     """A group size in a format's name; -1 is a whole column."""
     return f"g{group}" if group > 0 else "g-1"
+
+
+def width(values: Values, *names: str, default: int | None = None) -> int:
+    """Bits of a weight, from the first of these fields. Raises `SourceError` unless 1 to 16."""
+    bits = integer(values, *names, default=default)
+    if not 1 <= bits <= 16:
+        raise unreadable(f"{bits} bits a weight make no sense")
+    return bits
+
+
+def block_shape(values: Values, name: str) -> tuple[int, int] | None:
+    """A field with the rows and columns that share a scale; None when it is no such pair."""
+    stated = values.get(name)
+    if not isinstance(stated, list | tuple) or len(stated) != 2:
+        return None
+    pair = [n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0]
+    return (pair[0], pair[1]) if len(pair) == 2 else None

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from llm_lander_tui.memory import methods
 from llm_lander_tui.memory.config_fields import (
     Values,
+    block_shape,
     group_label,
     integer,
     listed,
     mapping,
     unreadable,
+    width,
 )
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
 from llm_lander_tui.memory.module_names import Modules, modules
@@ -31,14 +33,13 @@ class Scheme:
 
 def _weight_scheme(weights: Values, form: str) -> Scheme:
     """A `weights` entry of a config group, with the group's storage format."""
-    bits = integer(weights, "num_bits")
+    bits = width(weights, "num_bits")
     group = integer(weights, "group_size", default=-1)
     strategy, kind = str(weights.get("strategy") or ""), str(weights.get("type") or "int")
     if kind == "float" and bits == 8:
-        block = weights.get("block_structure")
-        if strategy == "block" and isinstance(block, list) and len(block) == 2:
-            storage: Storage = methods.fp8_block(int(block[0]), int(block[1]))
-            return Scheme("FP8-block", "fp8", 8, storage)
+        block = block_shape(weights, "block_structure")
+        if strategy == "block" and block is not None:
+            return Scheme("FP8-block", "fp8", 8, methods.fp8_block(*block))
         if strategy == "channel":
             return Scheme("FP8-dynamic", "fp8", 8, methods.FP8_CHANNEL)
         if group == 32:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from llm_lander_tui.errors import UsageError
 from llm_lander_tui.memory import methods
 from llm_lander_tui.memory.config_fields import (
     Values,
+    block_shape,
     flag,
     group_label,
     integer,
     listed,
     mapping,
     unreadable,
+    width,
 )
 from llm_lander_tui.memory.config_groups import (
     compressed_tensors,
@@ -50,7 +53,7 @@ def _implied(values: Values) -> str:
 
 
 def _gptq(values: Values) -> Recipe:
-    bits, group = integer(values, "bits"), integer(values, "group_size", default=-1)
+    bits, group = width(values, "bits"), integer(values, "group_size", default=-1)
     storage = methods.gptq(bits, group)
     skipped, overrides = [], []
     for pattern, change in mapping(values, "dynamic").items():
@@ -59,7 +62,7 @@ def _gptq(values: Values) -> Recipe:
         elif isinstance(change, Mapping):
             entry = modules([f"re:{pattern.removeprefix('+:')}"])
             other = methods.gptq(
-                integer(change, "bits", default=bits),
+                width(change, "bits", default=bits),
                 integer(change, "group_size", default=group),
             )
             overrides.append((entry, other))
@@ -73,7 +76,7 @@ def _gptq(values: Values) -> Recipe:
 
 
 def _awq(values: Values) -> Recipe:
-    bits = integer(values, "bits", "w_bit")
+    bits = width(values, "bits", "w_bit")
     group = integer(values, "group_size", "q_group_size", default=-1)
     storage = methods.awq(bits, group)
     return LinearRecipe(
@@ -83,17 +86,17 @@ def _awq(values: Values) -> Recipe:
 
 
 def _auto_round(values: Values) -> Recipe:
-    bits, group = integer(values, "bits"), integer(values, "group_size", default=128)
+    bits, group = width(values, "bits"), integer(values, "group_size", default=128)
     storage = methods.awq(bits, group)
     kept, overrides = [], []
     for name, change in mapping(values, "extra_config").items():
         if isinstance(change, Mapping):
-            other = integer(change, "bits", default=bits)
+            other = width(change, "bits", default=bits)
             if other >= 16:
                 kept.append(name)
             elif other != bits:
-                width = integer(change, "group_size", default=group)
-                overrides.append((modules([name]), methods.awq(other, width)))
+                groups = integer(change, "group_size", default=group)
+                overrides.append((modules([name]), methods.awq(other, groups)))
     return LinearRecipe(
         f"AutoRound-{bits}bit-{group_label(group)}", "gptq", bits, storage, storage,
         kept=modules(kept), overrides=tuple(overrides),
@@ -103,9 +106,9 @@ def _auto_round(values: Values) -> Recipe:
 def _fp8(values: Values) -> Recipe:
     kept = listed(values, "modules_to_not_convert", "ignored_layers")
     layers = quantized_layers(values)
-    block = values.get("weight_block_size")
-    if isinstance(block, list | tuple) and len(block) == 2:
-        storage: Storage = methods.fp8_block(int(block[0]), int(block[1]))
+    block = block_shape(values, "weight_block_size")
+    if block is not None:
+        storage: Storage = methods.fp8_block(*block)
         return LinearRecipe("FP8-block", "fp8", 8, storage, storage, kept=kept, overrides=layers)
     static = values.get("activation_scheme") == "static"
     storage = methods.FP8_TENSOR
@@ -141,7 +144,7 @@ def _mxfp4(values: Values) -> Recipe:
 
 def _hqq(values: Values) -> Recipe:
     stated = mapping(mapping(values, "quant_config"), "weight_quant_params") or values
-    bits, group = integer(stated, "nbits", "bits"), integer(stated, "group_size", default=64)
+    bits, group = width(stated, "nbits", "bits"), integer(stated, "group_size", default=64)
     storage = methods.hqq(bits, group)
     kept = listed(values, "skip_modules")
     name = f"HQQ-{bits}bit-{group_label(group)}"
@@ -151,10 +154,10 @@ def _hqq(values: Values) -> Recipe:
 def _exl(method: str, storage_of: Callable[[float], Storage]) -> Callable[[Values], Recipe]:
     def reader(values: Values) -> Recipe:
         bits, head = values.get("bits"), values.get("head_bits")
-        if not isinstance(bits, int | float):
+        if not isinstance(bits, int | float) or not 1 <= bits <= 16:
             raise unreadable("it states no bits")
         body = storage_of(float(bits))
-        top = storage_of(float(head)) if isinstance(head, int | float) else body
+        top = storage_of(float(head)) if isinstance(head, int | float) and 1 <= head <= 16 else body
         return LinearRecipe(f"{method.upper()}-{bits:g}bpw", method, float(bits), body, body, top)
 
     return reader
@@ -169,7 +172,10 @@ def _torchao(values: Values) -> Recipe:
         kind, data = str(default.get("_type") or ""), mapping(default, "_data")
     else:
         kind, data = str(stated or ""), mapping(values, "quant_type_kwargs")
-    return torchao(kind, integer(data, "group_size", default=128), kept)
+    try:
+        return torchao(kind, integer(data, "group_size", default=128), kept)
+    except UsageError as error:
+        raise unreadable(f"the torchao config {kind!r} is not known") from error
 
 
 def _eetq(values: Values) -> Recipe:
