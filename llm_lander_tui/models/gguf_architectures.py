@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from llm_lander_tui.models import gguf_extras as extras
 from llm_lander_tui.models import gguf_hybrids as hybrids
+from llm_lander_tui.models import gguf_older as older
 from llm_lander_tui.models.gguf_facts import GgufFacts
 
 _FIELDS = (
@@ -47,20 +48,21 @@ _ARCHITECTURES = {
     "bailingmoe2": _Arch("bailing_moe_v2", extras.experts_after_dense),
     "bitnet": _Arch("bitnet"),
     "bloom": _Arch("bloom"),
-    "chatglm": _Arch("chatglm", extras.chatglm),
+    "chatglm": _Arch("chatglm", older.chatglm),
     "cohere2": _Arch("cohere2"),
     "command-r": _Arch("cohere", extras.head_norms),
+    "dbrx": _Arch("dbrx", older.dbrx),
     "deci": _Arch("nemotron-nas", extras.deci),
     "deepseek": _Arch("deepseek", extras.experts_after_dense),
     "deepseek2": _Arch("deepseek_v2", extras.latent_experts),
     "deepseek32": _Arch("deepseek_v32", extras.indexed),
     "deepseek4": _Arch("deepseek_v4", extras.deepseek4),
     "dots1": _Arch("dots1", extras.experts_after_dense),
-    "ernie4_5": _Arch("ernie4_5", extras.starcoder2),
+    "ernie4_5": _Arch("ernie4_5", older.starcoder2),
     "ernie4_5-moe": _Arch("ernie4_5_moe", extras.ernie),
     "exaone": _Arch("exaone"),
     "exaone4": _Arch("exaone4", extras.exaone4),
-    "falcon": _Arch("falcon", extras.falcon),
+    "falcon": _Arch("falcon", older.falcon),
     "falcon-h1": _Arch("falcon_h1", hybrids.falcon_h1),
     "gemma": _Arch("gemma"),
     "gemma2": _Arch("gemma2", extras.gemma2),
@@ -89,6 +91,7 @@ _ARCHITECTURES = {
     "lfm2moe": _Arch("lfm2_moe", hybrids.lfm2),
     "llama": _Arch("llama"),
     "llama4": _Arch("llama4_text", extras.llama4),
+    "mamba2": _Arch("mamba2", hybrids.pure_mamba2),
     "mamba": _Arch("mamba", hybrids.mamba1),
     "mimo2": _Arch("mimo_v2_flash", extras.mimo2),
     "minicpm": _Arch("minicpm"),
@@ -102,12 +105,12 @@ _ARCHITECTURES = {
     "olmo": _Arch("olmo"),
     "olmo2": _Arch("olmo2", extras.listed_windows),
     "olmoe": _Arch("olmoe"),
-    "openelm": _Arch("openelm", extras.openelm),
+    "openelm": _Arch("openelm", older.openelm),
     "orion": _Arch("orion"),
     "phi2": _Arch("phi"),
     "phi3": _Arch("phi3"),
     "phimoe": _Arch("phimoe"),
-    "qwen": _Arch("qwen", extras.qwen1),
+    "qwen": _Arch("qwen", older.qwen1),
     "qwen2": _Arch("qwen2", extras.no_window),
     "qwen25vl": _Arch("qwen2", extras.no_window),
     "qwen2moe": _Arch("qwen2_moe", extras.qwen_experts),
@@ -121,12 +124,17 @@ _ARCHITECTURES = {
     "qwen3vlmoe": _Arch("qwen3_moe", extras.qwen_experts),
     "seed_oss": _Arch("seed_oss"),
     "smollm3": _Arch("smollm3"),
-    "stablelm": _Arch("stablelm", extras.stablelm),
-    "starcoder": _Arch("gpt_bigcode", extras.multi_query),
-    "starcoder2": _Arch("starcoder2", extras.starcoder2),
+    "stablelm": _Arch("stablelm", older.stablelm),
+    "starcoder": _Arch("gpt_bigcode", older.multi_query),
+    "starcoder2": _Arch("starcoder2", older.starcoder2),
     "step35": _Arch("step3p5", extras.step),
     "xverse": _Arch("xverse"),
 }
+
+
+def is_known(arch: str) -> bool:
+    """Whether the table has this GGUF architecture."""
+    return arch in _ARCHITECTURES
 
 
 def config_of(facts: GgufFacts) -> dict[str, object]:
@@ -143,6 +151,7 @@ def config_of(facts: GgufFacts) -> dict[str, object]:
         "vocab_size": facts.vocab,
         "attention_bias": facts.has("attn_q.bias", "attn_qkv.bias"),
         "mlp_bias": facts.has("ffn_up.bias"),
+        "lm_head_bias": "output.bias" in facts.tensors,
         "tie_word_embeddings": facts.tied,
         "torch_dtype": "bfloat16",
     }
@@ -154,6 +163,8 @@ def config_of(facts: GgufFacts) -> dict[str, object]:
     scaling = _rope_scaling(facts)
     if scaling:
         config["rope_scaling"] = scaling
+    if not config["intermediate_size"]:
+        config["intermediate_size"] = facts.rows("ffn_up.weight")
     config |= arch.own(facts)
     return {name: value for name, value in config.items() if value is not None} | {
         name: None for name in ("sliding_window", "q_lora_rank") if config.get(name) is None

@@ -84,6 +84,14 @@ class GgufFacts:
         """Whether any block has one of these tensors (`"attn_q.bias"`)."""
         return any(f"blk.{i}.{stem}" in self.tensors for i in range(self.layers) for stem in stems)
 
+    def rows(self, stem: str) -> int | None:
+        """Rows of the first block's matrix of that name."""
+        for i in range(self.layers):
+            found = self.tensors.get(f"blk.{i}.{stem}")
+            if found is not None and len(found.shape) == 2:
+                return found.shape[0]
+        return None
+
     def blocks_with(self, *stems: str) -> tuple[bool, ...]:
         """Which decoder layers have one of these tensors."""
         return tuple(

@@ -86,6 +86,23 @@ def mamba2(facts: GgufFacts) -> Config:
     }
 
 
+def pure_mamba2(facts: GgufFacts) -> Config:
+    """Mamba-2: nothing but state-space layers."""
+    heads, inner = facts.required("ssm.time_step_rank"), facts.required("ssm.inner_size")
+    return {
+        "state_size": facts.required("ssm.state_size"),
+        "conv_kernel": facts.required("ssm.conv_kernel"),
+        "n_groups": facts.number("ssm.group_count", 1),
+        "num_heads": heads,
+        "head_dim": inner // max(heads, 1),
+        "expand": inner // max(facts.required("embedding_length"), 1),
+        "num_attention_heads": None,
+        "num_key_value_heads": None,
+        "intermediate_size": None,
+        "max_position_embeddings": None,
+    }
+
+
 def granite_hybrid(facts: GgufFacts) -> Config:
     """Granite 4: Mamba-2 and attention layers in any order, experts or a shared dense part."""
     kv = facts.each("attention.head_count_kv") or (facts.number("attention.head_count_kv") or 0,)
