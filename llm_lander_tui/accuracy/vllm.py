@@ -125,7 +125,7 @@ class _Launch:
         measured = self._gib("activation_peak_gib")
         if measured is None:
             return None
-        return measured, self._footprint.printed_activation(0, self._length)
+        return measured, self._footprint.printed_activation(self._length)
 
     def _graphs(self) -> tuple[float, float] | None:
         measured = self._gib("cudagraph_gib")
@@ -136,7 +136,7 @@ class _Launch:
         return None if measured is None else (measured, self._available_bytes())
 
     def _available_bytes(self) -> int:
-        return self._footprint.available_kv(0, self._length)
+        return self._footprint.available_kv(self._length)[0]
 
     def _bytes_per_token(self) -> tuple[float, float] | None:
         """With the available memory as printed: it divides by the tokens that it makes."""

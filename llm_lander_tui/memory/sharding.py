@@ -7,10 +7,10 @@ the down-projections of latent attention are on every rank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
-from llm_lander_tui.memory.weights import Weights, WeightTensor
+from llm_lander_tui.memory.storage import ScaledStorage
+from llm_lander_tui.memory.weights import Storage, Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 from llm_lander_tui.units import ceil_div, round_up
@@ -125,19 +125,34 @@ def rank_weights(
     return tuple(size for size in sizes for _ in range(tensor_parallel))
 
 
-def parallel_problems(architecture: Architecture, tensor_parallel: int) -> tuple[str, ...]:
+def parallel_problems(
+    architecture: Architecture,
+    tensor_parallel: int,
+    weights: Weights | None = None,
+    *,
+    expert_parallel: bool = False,
+) -> tuple[str, ...]:
     """Why the model cannot be divided over so many ranks, with the degrees that can; or nothing.
 
     Attention heads, and the heads of recurrent states, must divide evenly; KV heads must divide or
-    be divided by the degree.
+    be divided by the degree. Of quantised `weights` a rank must get whole groups.
     """
-    broken = _indivisible(architecture, tensor_parallel)
+    tp = tensor_parallel
+    if tp == 1:
+        return ()
+    broken = _indivisible(architecture, tp)
+    if broken is None and weights is not None:
+        broken = _broken_groups(weights, tp, expert_parallel)
     if broken is None:
         return ()
-    legal = legal_tensor_parallel(architecture)
+    legal = [
+        n
+        for n in legal_tensor_parallel(architecture)
+        if n == 1 or weights is None or _broken_groups(weights, n, expert_parallel) is None
+    ]
     return (
-        f"{broken} do not divide over {tensor_parallel} GPUs; "
-        f"tensor parallel degrees that do: {_list(legal)}.",
+        f"{broken} do not divide over {tp} GPUs; tensor parallel degrees that do: "
+        f"{', '.join(map(str, legal))}.",
     )
 
 
@@ -162,5 +177,20 @@ def _indivisible(architecture: Architecture, tp: int) -> str | None:
     return None
 
 
-def _list(degrees: Sequence[int]) -> str:
-    return ", ".join(map(str, degrees))
+@lru_cache(maxsize=1024)
+def _broken_groups(weights: Weights, tp: int, expert_parallel: bool) -> str | None:
+    """The quantisation groups that a rank would get a part of (distributed/utils.py)."""
+    seen: set[tuple[int, int, Shard, Storage]] = set()
+    for weight in weights.tensors:
+        tensor, storage = weight.tensor, weight.storage
+        key = (tensor.rows, tensor.columns, tensor.shard, storage)
+        if not isinstance(storage, ScaledStorage) or not tensor.linear or key in seen:
+            continue
+        seen.add(key)
+        rows, columns, _ = shard_shape(tensor, tp, expert_parallel)
+        tall, wide = storage.block_rows, storage.block_columns
+        if wide > 1 and columns != tensor.columns and columns % wide:
+            return f"{tensor.columns} columns of {tensor.name} in groups of {wide}"
+        if tall > 1 and rows != tensor.rows and rows % tall:
+            return f"{tensor.rows} rows of {tensor.name} in blocks of {tall}"
+    return None

@@ -58,8 +58,11 @@ def kept_utilization(
     """The utilization that leaves the margin free on every card: `asked` or less.
 
     `outside` is what the process takes beside its budget on each card. One flag holds for all
-    cards, so the tightest decides. A card that refuses `asked` anyway does not lower it.
+    cards, so the tightest decides. A card that refuses `asked` anyway does not lower it, and
+    without a margin vLLM's own rule stands.
     """
+    if margin <= 0:
+        return asked
     rooms = [
         (gpu, gpu.free_bytes - out.bytes)
         for gpu, out in zip(gpus, outside, strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.vllm.options import Batch, Rules
+from llm_lander_tui.engines.vllm.weights import Division
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
@@ -65,15 +66,6 @@ PIXELS_PER_TOKEN = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """How the model is divided: tensor and pipeline parallel degrees, experts whole or sliced."""
-
-    tensor: int = 1
-    pipeline: int = 1
-    experts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Kernels:
     """What the kernels compute in: bytes of an activation; whether experts need workspaces."""
 
@@ -110,7 +102,7 @@ class ActivationLaw:
 
 
 def activation_law(
-    architecture: Architecture, split: Split, rules: Rules, kernels: Kernels, *, last: bool
+    architecture: Architecture, division: Division, rules: Rules, kernels: Kernels, *, last: bool
 ) -> ActivationLaw:
     """The law for the ranks of a pipeline stage, `last` where the tokens are sampled."""
     h, size = architecture.hidden_size, kernels.element
@@ -119,16 +111,16 @@ def activation_law(
     mlp = experts = 0
     for layer, _ in architecture.layer_groups:
         if isinstance(layer.mlp, DenseMlp):
-            width = ceil_div(layer.mlp.intermediate * (2 + layer.mlp.gated), split.tensor)
+            width = ceil_div(layer.mlp.intermediate * (2 + layer.mlp.gated), division.tensor)
             mlp = max(mlp, size * (width + 2 * h))
         elif isinstance(layer.mlp, ExpertsMlp) and kernels.expert_workspaces:
-            experts = max(experts, size * _workspaces(layer.mlp, split))
+            experts = max(experts, size * _workspaces(layer.mlp, division))
     if rules.version < WORKSPACE_SINCE:
         mlp, experts = max(mlp, experts), 0
     always = size * h + experts
     if any(tensor.part is Part.TOWER for tensor in architecture.outer):
         always += size * (h + 3 * PIXELS_PER_TOKEN**2)
-    if split.pipeline > 1:
+    if division.pipeline > 1:
         always += 2 * size * h
     entry = sampler.logits * size + sampler.working
     return ActivationLaw(
@@ -149,9 +141,9 @@ def _sampler(rules: Rules, *, dense: bool) -> Sampler:
     return COUNTING if rules.version < (0, 33, 0) else COUNTING_WARM
 
 
-def _workspaces(mlp: ExpertsMlp, split: Split) -> int:
+def _workspaces(mlp: ExpertsMlp, division: Division) -> int:
     """Elements per token of the two workspaces of the fused expert kernels."""
-    width = mlp.intermediate if split.experts else ceil_div(mlp.intermediate, split.tensor)
+    width = mlp.intermediate if division.experts else ceil_div(mlp.intermediate, division.tensor)
     return mlp.active * (max(width, mlp.hidden) + max(2 * width, mlp.hidden))
 
 
@@ -198,16 +190,16 @@ LARGE_CARD = 40 * GIB
 """Where no catalogue tells, cards above this are taken to have NVLink."""
 
 
-def libraries(rules: Rules, gpus: tuple[Gpu, ...], split: Split) -> Estimate:
+def libraries(rules: Rules, gpus: tuple[Gpu, ...], division: Division) -> Estimate:
     """What CUDA libraries allocate beside PyTorch: cuBLAS, FlashInfer, NCCL under TP."""
     source = "non-torch memory of 60 vLLM logs"
-    if split.tensor > 1:
+    if division.tensor > 1:
         since, before, after = LINKED
         size = UNLINKED
         if all(_linked(gpu) for gpu in gpus) and not rules.v0:
             size = after if rules.version >= since else before
         return Estimate(size, 0.3, "NCCL and custom all-reduce buffers, cuBLAS workspaces", source)
-    if split.pipeline > 1:
+    if division.pipeline > 1:
         return Estimate(STAGED, 0.5, "cuBLAS and NCCL of a pipeline stage", source)
     since, before, after = LIBRARIES
     size = V0_LIBRARIES if rules.v0 else after if rules.version >= since else before
