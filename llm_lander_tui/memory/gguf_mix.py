@@ -286,6 +286,9 @@ def _query_heads_per_kv_head(architecture: Architecture) -> int:
     return 0
 
 
+_SHARED_NAMES = frozenset(("F32", "F16", "BF16", "NVFP4"))
+"""File types whose name other weight formats have too."""
+
 WIDE_TABLES = MappingProxyType(
     {
         "Q2_K_L": "Q2_K", "Q3_K_XL": "Q3_K_L", "Q4_K_L": "Q4_K_M", "Q5_K_L": "Q5_K_M",
@@ -310,7 +313,7 @@ class GgufRecipe:
 
     @property
     def name(self) -> str:
-        if self.file_type in ("F32", "F16", "BF16"):
+        if self.file_type in _SHARED_NAMES:
             return f"GGUF-{self.file_type}"
         if self.tables:
             return next(name for name, base in WIDE_TABLES.items() if base == self.file_type)
