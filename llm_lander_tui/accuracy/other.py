@@ -117,6 +117,9 @@ class _Run:
         if size is None:
             return None
         recipe = _stored(self._record, self._model)
+        if recipe.family == "bnb" and not self._model.quantization:
+            # bitsandbytes quantises while loading: the file is the 16-bit checkpoint.
+            recipe = recipes.get(self._model.architecture.dtype)
         return size * MIB, weights_of(self._model.architecture, recipe).bytes
 
     def _process_total(self) -> tuple[float, float] | None:
@@ -271,7 +274,7 @@ def _options(record: Record, engine: Engine, new: int | None) -> object | None:
         "autoawq": lambda: AutoAwqOptions(max_new_tokens=new),
         "autogptq": lambda: AutoGptqOptions(attention=_attention(record), max_new_tokens=new),
         "pytorch": lambda: PyTorchOptions(max_new_tokens=new),
-        "sglang": lambda: SglangOptions(mem_fraction_static=number(record, "mem_fraction_static")),
+        "sglang": lambda: SglangOptions(mem_fraction_static=_stated(record, "mem_fraction_static")),
         "tensorrt-llm": lambda: _tensorrt(record),
     }
     return made[engine.id]() if engine.id in made else None
@@ -279,12 +282,26 @@ def _options(record: Record, engine: Engine, new: int | None) -> object | None:
 
 def _tensorrt(record: Record) -> TensorRtOptions:
     default = TensorRtOptions()
+    tokens, sequences = _stated(record, "max_num_tokens"), _stated(record, "max_num_requests")
     return TensorRtOptions(
-        free_gpu_memory_fraction=number(record, "free_gpu_memory_fraction")
+        free_gpu_memory_fraction=_stated(record, "free_gpu_memory_fraction")
         or default.free_gpu_memory_fraction,
-        max_num_tokens=integer(record, "max_num_tokens") or default.max_num_tokens,
-        max_batch_size=integer(record, "batch") or default.max_batch_size,
+        max_num_tokens=default.max_num_tokens if tokens is None else round(tokens),
+        max_batch_size=default.max_batch_size if sequences is None else round(sequences),
     )
+
+
+def _stated(record: Record, option: str) -> float | None:
+    """An option as a field of its own, else as the log's text has it ("--max-num-tokens 8192")."""
+    value = number(record, option)
+    if value is not None:
+        return value
+    pattern = option.replace("_", "[-_]") + r"[\s=:]*(\d+(?:\.\d+)?)"
+    for name in ("options", "quote", "notes"):
+        found = re.search(pattern, text(record, name) or "")
+        if found:
+            return float(found[1])
+    return None
 
 
 _RELEASES = (("2024-10", "4.40"), ("2025-03", "4.46"), ("2025-12", "4.51"))

@@ -63,6 +63,7 @@ class AutoGptq(TorchEngine):
         return replace(
             TRANSFORMERS_4_46,
             attention=options.attention,
+            loads_head=False,
             max_new_tokens=options.max_new_tokens,
             buffers=exllama_buffers(scenario, options.kernel),
         )

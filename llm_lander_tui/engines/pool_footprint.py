@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
-from llm_lander_tui.engines.vllm.weights import absorbed_bytes
+from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
 from llm_lander_tui.memory.allocator import held, rank_pieces
@@ -15,7 +15,6 @@ from llm_lander_tui.memory.sharding import (
     kv_heads_per_rank,
     parallel_problems,
     pipeline_stages,
-    rank_weights,
 )
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
@@ -219,7 +218,8 @@ class PoolFootprint:
 def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Rank, ...]:
     architecture = scenario.model.architecture
     weights = weights_of(architecture, scenario.weights)
-    sizes = rank_weights(weights, tp, pp, rules.expert_parallel)
+    division = Division(tp, pp, rules.expert_parallel, rules.tile)
+    stages_held = stage_weights(architecture, scenario.weights, division)
     stages = pipeline_stages(len(architecture.layers), pp)
     tables = sum(ROPE_BYTES * t.positions * t.dim for t in architecture.rope)
     working = rules.activations.bytes + rules.graphs.bytes
@@ -227,7 +227,7 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
     for number, gpu in enumerate(scenario.gpus[: tp * pp]):
         stage = stages[number // tp]
         layers = [architecture.layers[i] for i in stage]
-        loaded = sizes[number] + tables
+        loaded = stages_held[number // tp].tensors + stages_held[number // tp].padding + tables
         if rules.absorbs_latent:
             loaded += sum(absorbed_bytes(layer, tp) for layer in layers)
         pieces = rank_pieces(weights, tp, stage, number // tp == 0, number // tp == pp - 1)

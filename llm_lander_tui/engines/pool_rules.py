@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llm_lander_tui.engines.base import Known
+from llm_lander_tui.engines.vllm.weights import Tile
+
+UNPADDED = Tile()
 
 
 class Windows(StrEnum):
@@ -64,6 +67,7 @@ class PoolRules:
     states per running sequence, `state_bytes` the bytes of a recurrent element where the config
     does not say, `kv_scale_bytes` the bytes beside each head's keys and values in an integer cache.
     `absorbs_latent`: the up-projections of latent attention are kept twice.
+    `tile`: what MXFP4 expert kernels pad each expert to.
     """
 
     reserve: Callable[[Room], Reserve]
@@ -79,4 +83,5 @@ class PoolRules:
     kv_scale_bytes: int = 0
     absorbs_latent: bool = False
     expert_parallel: bool = False
+    tile: Tile = UNPADDED
     source: str = ""

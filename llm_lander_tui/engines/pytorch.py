@@ -60,6 +60,7 @@ class PyTorch(TorchEngine):
             dequantises=scenario.weights.family == "bnb",
             dequantised_copies=2,
             even_layers=True,
+            unties_head=True,
             max_new_tokens=options.max_new_tokens,
         )
 

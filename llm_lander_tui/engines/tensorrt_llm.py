@@ -10,10 +10,13 @@ from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.engines.vllm.weights import Tile
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
 
 SOURCE = "tensorrt_llm/_torch/pyexecutor/_util.py: KvCacheCreator"
+TILE = Tile(128, 128)
+"""MXFP4 experts are padded to 128 on both sides: 63.5 GiB of gpt-oss-120b in a log of 1.x."""
 LOGIT_BYTES = 4
 GRAPHS = 1024 * MIB
 """CUDA graphs of the default batch sizes; taken from vLLM's captures, whose mean is 1.04 GiB."""
@@ -79,6 +82,7 @@ class TensorRtLlm(PoolEngine):
             graphs=_graphs(options),
             libraries=libraries(scenario),
             block=options.tokens_per_block,
+            tile=TILE,
             source=SOURCE,
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
 from llm_lander_tui.formats import KvFormat
@@ -15,7 +16,8 @@ from llm_lander_tui.memory.activations import (
     layer_stages,
 )
 from llm_lander_tui.memory.allocator import cublas_workspace, weights_held
-from llm_lander_tui.memory.weights import Weights, weights_of
+from llm_lander_tui.memory.linear_recipe import LinearRecipe
+from llm_lander_tui.memory.weights import Recipe, Weights, WeightTensor, weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import LatentAttention
 from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState, SpanKind
@@ -59,8 +61,8 @@ class Device:
     """Bytes per row of logits; 0 without the head."""
     hidden: int
     """Bytes per token of the hidden states that the head reads."""
-    fusing: int
-    """Bytes of query, key and value weights that a loader holds twice."""
+    loading: int
+    """Bytes of weights that the loader holds twice before the first step."""
     fixed: int
     context: ContextSize
 
@@ -69,6 +71,9 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     """The share of each GPU of the scenario."""
     architecture = scenario.model.architecture
     weights = weights_of(architecture, scenario.weights)
+    tied = architecture.tied_embeddings
+    if tied and rules.unties_head:
+        weights, tied = untied(weights, scenario.weights), False
     gpus = scenario.gpus
     by_layer = weights.by_layer
     sizes = [by_layer.get(i, 0) for i in range(len(architecture.layers))]
@@ -86,7 +91,7 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     else:
         ranges = place_layers(sizes, before, after, [gpu.free_bytes for gpu in gpus])
     element = 4 if scenario.weights.name == "FP32" else 2
-    head_first = architecture.tied_embeddings or rules.even_layers
+    head_first = tied or rules.even_layers
     head_gpu = 0 if head_first else len(gpus) - 1
     found = []
     for gpu, layers in enumerate(ranges):
@@ -136,7 +141,7 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 growth=_growth(mine, scenario.kv, rules),
                 logits=(element + LOGIT_BYTES) * architecture.vocab_size * (gpu == head_gpu),
                 hidden=element * architecture.hidden_size,
-                fusing=_qkv_bytes(weights, layers) if rules.fuses_qkv else 0,
+                loading=_loaded_twice(weights, layers, rules, head=tied and first),
                 fixed=cublas_workspace(gpus[gpu]) + tables + sum(b.bytes for b in rules.buffers),
                 context=cuda_context_bytes(gpus[gpu], "torch"),
             )
@@ -153,12 +158,29 @@ def _quantised_head(weights: Weights) -> Tensor | None:
     return None
 
 
-def _qkv_bytes(weights: Weights, layers: range) -> int:
-    return sum(
-        t.bytes
-        for t in weights.tensors
-        if t.layer is not None and t.layer in layers and t.tensor.name in QKV and t.tensor.linear
+@lru_cache(maxsize=256)
+def untied(weights: Weights, recipe: Recipe) -> Weights:
+    """The weights with the embedding a second time as a head in the recipe's storage for heads."""
+    embedding = next(t for t in weights.tensors if t.tensor.part is Part.EMBEDDING)
+    head = replace(
+        embedding.tensor, name="output", module="lm_head", part=Part.LM_HEAD, linear=True
     )
+    storage = recipe.head if isinstance(recipe, LinearRecipe) else None
+    added = WeightTensor(None, head, storage or embedding.storage)
+    return Weights((*weights.tensors, added))
+
+
+def _loaded_twice(weights: Weights, layers: range, rules: TorchRules, *, head: bool) -> int:
+    total = 0
+    if rules.fuses_qkv:
+        total += sum(
+            t.bytes
+            for t in weights.tensors
+            if t.layer is not None and t.layer in layers and t.tensor.name in QKV
+        )
+    if rules.loads_head and head:
+        total += next(t.bytes for t in weights.tensors if t.tensor.part is Part.EMBEDDING)
+    return total
 
 
 QKV = frozenset({"attn_q", "attn_k", "attn_v"})

@@ -92,8 +92,8 @@ class TorchFootprint:
             here = held + d.hidden * step + d.logits * rows_of_logits
             if here > peak:
                 peak, moment = here, "the logits"
-        if d.fusing > peak:
-            peak, moment = d.fusing, "fusing query, key and value weights"
+        if d.loading > peak:
+            peak, moment = d.loading, "loading, which holds some weights twice"
         return max(peak, cache), cache, moment
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:

@@ -43,7 +43,9 @@ class TorchRules:
     tokens uses it. `even_layers`: every GPU gets the same number of layers, embedding and head the
     first one. `prefill_chunk`: prompt tokens that one step takes, over the batch.
     `fuses_qkv`: query, key and value weights are copied into one after loading, so that both live
-    before the first step. `max_new_tokens` None means that the prompt may fill the context.
+    before the first step. Of a model with tied embeddings the head is a matrix of its own where
+    `unties_head`, and one until loading has ended where `loads_head`. `max_new_tokens` None means
+    that the prompt may fill the context.
     """
 
     attention: Attention = Attention.SDPA
@@ -58,6 +60,8 @@ class TorchRules:
     dequantises: bool = False
     dequantised_copies: int = 1
     fuses_qkv: bool = False
+    unties_head: bool = False
+    loads_head: bool = False
     even_layers: bool = False
     prefill_chunk: int | None = None
     embedding_on_host: bool = False
@@ -83,7 +87,11 @@ TRANSFORMERS_4_40 = TorchRules(
 """Up to 4.44: logits of the whole prompt, a tuple cache that lives twice while a step grows it, and
 rotary tables in every layer (modeling_llama.py, cache_utils.py)."""
 TRANSFORMERS_4_46 = TorchRules(
-    experts=Experts.LOOP, latent_expanded=True, repeats_kv=True, one_arena=False
+    experts=Experts.LOOP,
+    latent_expanded=True,
+    repeats_kv=True,
+    one_arena=False,
+    loads_head=True,
 )
 """From 4.45: none of these."""
 TRANSFORMERS_4_51 = TorchRules(experts=Experts.LOOP, latent_expanded=True, repeats_kv=True)
