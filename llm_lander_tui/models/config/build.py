@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.config.context import context_limit, rope_tables
-from llm_lander_tui.models.config.family import Norm
+from llm_lander_tui.models.config.norms import norm_tensors
 from llm_lander_tui.models.config.tower_table import tower_tensors
 from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
@@ -21,6 +21,7 @@ def build(reading: Reading) -> Architecture:
     fields = reading.fields
     tied = fields.flag("tie_word_embeddings")
     layers = _layers(reading)
+    mtp, mtp_outer = reading.family.mtp(reading)
     towers, note = tower_tensors(reading.outer, reading.hidden)
     if note:
         reading.notes.append(note)
@@ -33,6 +34,8 @@ def build(reading: Reading) -> Architecture:
         context_limit=context_limit(reading),
         tied_embeddings=tied,
         dtype=_dtype(reading),
+        mtp=mtp,
+        mtp_outer=mtp_outer,
         notes=tuple(reading.notes),
         rope=rope_tables(reading),
     )
@@ -53,16 +56,6 @@ def _layers(reading: Reading) -> tuple[Layer, ...]:
         layer = Layer(family.mixers(reading, i), family.mlp(reading, i), others)
         found.append(distinct.setdefault(layer, layer))
     return tuple(found)
-
-
-def norm_tensors(norm: Norm, name: str, path: str, width: int) -> tuple[Tensor, ...]:
-    """The vectors of one norm."""
-    if norm is Norm.NONE:
-        return ()
-    weight = vector(name, path, Part.NORM, width)
-    if norm is Norm.RMS:
-        return (weight,)
-    return (weight, vector(name, path, Part.NORM, width, bias=True))
 
 
 def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:

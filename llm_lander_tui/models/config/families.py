@@ -9,12 +9,14 @@ from llm_lander_tui.models.config import (
     deepseek_v4,
     gemma,
     hybrids,
+    mtp,
     older,
     parts,
     patterns,
     special,
 )
-from llm_lander_tui.models.config.family import AFTER, AROUND, ONE, Family, Norm
+from llm_lander_tui.models.config.family import AFTER, AROUND, ONE, Family
+from llm_lander_tui.models.config.norms import Norm
 
 _LLAMA = Family(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias")
 _MISTRAL = Family(pattern=patterns.all_sliding)
@@ -35,6 +37,7 @@ _QWEN3_NEXT = replace(
     shared_gate=True,
     shared="shared_expert",
     pattern=patterns.last_of(4, patterns.LINEAR, "full_attention_interval"),
+    mtp=mtp.shared,
 )
 _PHI3 = Family(fused_qkv=True, fused_mlp=True, pattern=patterns.all_sliding)
 _PHI = Family(
@@ -84,7 +87,9 @@ _GPT_OSS = Family(
     pattern=patterns.last_of(2),
 )
 _DEEPSEEK_V2 = Family(mixers=parts.latent, sparse=patterns.after_dense, mlp_bias="mlp_bias")
-_DEEPSEEK_V3 = Family(mixers=parts.latent, sparse=patterns.after_dense, score_correction=True)
+_DEEPSEEK_V3 = Family(
+    mixers=parts.latent, sparse=patterns.after_dense, score_correction=True, mtp=mtp.deepseek
+)
 _DEEPSEEK_V4 = Family(
     mixers=deepseek_v4.compressed,
     others=deepseek_v4.hyper_connections,
@@ -107,6 +112,7 @@ _GLM4_MOE = Family(
     qk_norm_switch="use_qk_norm",
     sparse=patterns.after_dense,
     score_correction=True,
+    mtp=mtp.deepseek,
 )
 _CHATGLM = Family(
     qkv_bias="add_qkv_bias",
@@ -208,7 +214,7 @@ _GRANITE_MOE = Family(
 )
 _GRANITE_HYBRID = replace(_GRANITE_MOE, mixers=hybrids.granite)
 _ERNIE = Family(qkv_bias="use_bias", out_bias="use_bias", mlp_bias="use_bias")
-_ERNIE_MOE = replace(_ERNIE, sparse=patterns.ernie_steps, router_bias=True)
+_ERNIE_MOE = replace(_ERNIE, sparse=patterns.ernie_steps, router_bias=True, mtp=mtp.ernie)
 _HUNYUAN = Family(
     qkv_bias="attention_bias",
     out_bias="attention_bias",
@@ -239,6 +245,7 @@ _NEMOTRON_H = Family(
     count=hybrids.nemotron_h_layers,
     attention_module="mixer",
     mlp_module="mixer",
+    mtp=mtp.nemotron,
 )
 _LFM2 = Family(
     norms=(("attn_norm", "operator_norm"), ("ffn_norm", "ffn_norm")),
@@ -285,6 +292,7 @@ _STEP = Family(
     mlp=special.step_mlp,
     sparse=special.step_sparse,
     count=special.step_layers,
+    mtp=mtp.step,
 )
 _LAGUNA = Family(mixers=special.laguna, sparse=patterns.qwen_steps, router_bias=True)
 _GROK = Family(norms=AROUND, mlp_module="moe_block")
@@ -328,7 +336,7 @@ FAMILIES: dict[str, Family] = {
     "qwen2_5_vl_text": _QWEN2,
     "qwen2_5_omni_text": _QWEN2,
     "minicpmv": _QWEN2,
-    "mimo": _QWEN2,
+    "mimo": replace(_QWEN2, mtp=mtp.shared),
     "mimo_v2_flash": _MIMO_V2,
     "qwen2_moe": _QWEN2_MOE,
     "qwen3": _QWEN3,
@@ -364,7 +372,7 @@ FAMILIES: dict[str, Family] = {
     "glm4_moe": _GLM4_MOE,
     "glm4v_moe_text": _GLM4_MOE,
     "glm4_moe_lite": _DEEPSEEK_V3,
-    "glm_moe_dsa": _DEEPSEEK_V3,
+    "glm_moe_dsa": replace(_DEEPSEEK_V3, mtp=mtp.shared),
     "chatglm": _CHATGLM,
     "gpt2": _GPT2,
     "gpt_bigcode": replace(_GPT2, kv_heads=older.multi_query),

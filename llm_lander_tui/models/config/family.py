@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from llm_lander_tui.models.architecture import Mixer, Mlp
 from llm_lander_tui.models.attention import QkNorm
+from llm_lander_tui.models.config import mtp
+from llm_lander_tui.models.config.norms import Norm
 from llm_lander_tui.models.config.parts import feed_forward, grouped
 from llm_lander_tui.models.config.patterns import all_full, every_layer
 from llm_lander_tui.models.tensors import Tensor
 
 if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
-
-
-class Norm(StrEnum):
-    """The norm of a family: how many vectors of the hidden size one has."""
-
-    RMS = "rms"
-    LAYER = "layer"
-    """LayerNorm: a weight and a bias."""
-    NONE = "none"
-    """A norm without parameters (OLMo)."""
 
 
 ATTENTION_AND_MLP = (("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm"))
@@ -113,5 +104,6 @@ class Family:
     mlp: Callable[[Reading, int], Mlp | None] = feed_forward
     others: Callable[[Reading, int], tuple[Tensor, ...]] = no_others
     outers: Callable[[Reading], tuple[Tensor, ...]] = no_outers
+    mtp: Callable[[Reading], mtp.Found] = mtp.none
     pattern: Callable[[Reading], tuple[str, ...]] = all_full
     sparse: Callable[[Reading], tuple[bool, ...]] = every_layer

@@ -88,6 +88,8 @@ class Fields:
     def __init__(self, values: Mapping[str, object], defaults: Mapping[str, object]) -> None:
         self._values = values
         self._defaults = defaults
+        self._integers: dict[str, tuple[int, ...] | None] = {}
+        self._names: dict[str, tuple[str, ...] | None] = {}
         self.assumed: dict[str, object] = {}
         """Shape fields that were taken from the class defaults, by name."""
 
@@ -182,20 +184,19 @@ class Fields:
 
     def integers(self, name: str) -> tuple[int, ...] | None:
         """A list of numbers, None when there is none."""
-        values = self.items(name)
-        return None if values is None else tuple(bounded(name, value) for value in values)
+        # Builders ask once a layer; the list is checked once.
+        if name not in self._integers:
+            values = self.items(name)
+            self._integers[name] = (
+                None if values is None else tuple(bounded(name, value) for value in values)
+            )
+        return self._integers[name]
 
     def names(self, name: str) -> tuple[str, ...] | None:
         """A list of strings, None when there is none."""
-        values = self.items(name)
-        if values is None:
-            return None
-        found = []
-        for value in values:
-            if not isinstance(value, str):
-                raise refuse(f"{name} holds {shown(value)}, and must list words.")
-            found.append(value)
-        return tuple(found)
+        if name not in self._names:
+            self._names[name] = _words(name, self.items(name))
+        return self._names[name]
 
     def per_layer(self, name: str, layers: int, default: int | None = None) -> tuple[int, ...]:
         """One number for each layer, from a list of that length or from one number for all."""
@@ -210,6 +211,18 @@ class Fields:
     def inner(self, name: str) -> Fields:
         """The fields of a nested object."""
         return Fields(self.mapping(name), {})
+
+
+def _words(name: str, values: Sequence[object] | None) -> tuple[str, ...] | None:
+    """`values` as words; refused when one is none."""
+    if values is None:
+        return None
+    found = []
+    for value in values:
+        if not isinstance(value, str):
+            raise refuse(f"{name} holds {shown(value)}, and must list words.")
+        found.append(value)
+    return tuple(found)
 
 
 def bounded(name: str, value: object) -> int:
