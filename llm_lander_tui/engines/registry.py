@@ -12,12 +12,33 @@ from llm_lander_tui.errors import UsageError
 @cache
 def engines() -> tuple[Engine, ...]:
     """Every engine, the most used first."""
+    from llm_lander_tui.engines.autoawq import AUTOAWQ
     from llm_lander_tui.engines.autogptq import AUTOGPTQ
+    from llm_lander_tui.engines.exllama import EXLLAMA
+    from llm_lander_tui.engines.fastchat import FASTCHAT
     from llm_lander_tui.engines.llamacpp import LLAMACPP
+    from llm_lander_tui.engines.lmdeploy import LMDEPLOY
+    from llm_lander_tui.engines.pytorch import PYTORCH
+    from llm_lander_tui.engines.sglang import SGLANG
+    from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM
+    from llm_lander_tui.engines.tgi import TGI
     from llm_lander_tui.engines.transformers import TRANSFORMERS
     from llm_lander_tui.engines.vllm import VLLM
 
-    return (LLAMACPP, VLLM, TRANSFORMERS, AUTOGPTQ)
+    return (
+        LLAMACPP,
+        VLLM,
+        SGLANG,
+        TRANSFORMERS,
+        TENSORRT_LLM,
+        TGI,
+        LMDEPLOY,
+        EXLLAMA,
+        AUTOGPTQ,
+        AUTOAWQ,
+        PYTORCH,
+        FASTCHAT,
+    )
 
 
 def get(name: str) -> Engine:
