@@ -23,6 +23,7 @@ from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.themes import DARK, LIGHT
+from llm_lander_tui.workbench import Result, Workbench
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.sampler import Sampler
@@ -80,6 +81,13 @@ class Progressed(Message):
 
 
 @dataclass
+class Worked(Message):
+    """The workbench has a result."""
+
+    result: Result
+
+
+@dataclass
 class ModelLoaded(Message):
     """A model was read."""
 
@@ -123,6 +131,7 @@ class LanderApp(App[int]):
         self.source = source
         self.interval = interval
         self.history = History()
+        self.workbench = Workbench(lambda result: self.post_message(Worked(result)))
         self._launched: Launched | None = None
         self._load = load or _resolve
         self._model: Model | None = None
@@ -159,7 +168,8 @@ class LanderApp(App[int]):
             self.exit(return_code=1)
 
     def on_unmount(self) -> None:
-        """Let sampler and loader go."""
+        """Let all threads go."""
+        self.workbench.stop()
         self._cancel.set()
         if self._sampler is not None:
             self._sampler.stop()
@@ -241,6 +251,16 @@ class LanderApp(App[int]):
         """Show how far a source is."""
         if self.state.busy:
             self.state.busy = message.text
+
+    def on_worked(self, message: Worked) -> None:
+        """Hand over what the workbench worked out, if it is still wanted."""
+        result = message.result
+        if not self.workbench.wanted(result):
+            return
+        if result.error is not None:
+            self.state.status = f"No answer: {type(result.error).__name__}: {result.error}"
+            return
+        result.job.done(result.value)
 
     def on_model_loaded(self, message: ModelLoaded) -> None:
         """Ask about the model that was read."""

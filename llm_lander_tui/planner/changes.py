@@ -52,6 +52,8 @@ def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
         return ()
     singles = list(_singles(plan.scenario))
     found = [c for c in (_priced(plan, *single) for single in singles) if c.fits]
+    if not any(c.scenario.weights != plan.scenario.weights for c in found):
+        found += _lighter(plan)
     if not found:
         pairs = (
             (f"{first} and {second}", scenario)
@@ -65,6 +67,19 @@ def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
         scenario = replace(plan.scenario, context=shorter)
         found.insert(most - 1, _priced(plan, f"context {shorter:,}", scenario))
     return tuple(found[:most])
+
+
+def _lighter(plan: Plan) -> list[Change]:
+    """The most faithful of the lighter weight formats with which the plan lands, if any."""
+    scenario = plan.scenario
+    formats = choices.weight_formats(scenario.model, scenario.engine)
+    for recipe in formats:
+        if recipe.bits < scenario.weights.bits:
+            changed = replace(scenario, weights=recipe)
+            priced = _priced(plan, f"weights {recipe.name}", changed)
+            if priced.fits:
+                return [priced]
+    return []
 
 
 def _priced(plan: Plan, label: str, scenario: Scenario) -> Change:

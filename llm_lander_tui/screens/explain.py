@@ -38,7 +38,9 @@ def paragraphs(plan: Plan) -> Iterator[Content]:
         device = group.devices[0]
         yield Content("")
         spare = device.spare_bytes
-        left = f"{format_bytes(spare)} to spare" if spare >= 0 else f"{format_bytes(-spare)} missing"
+        left = (
+            f"{format_bytes(spare)} to spare" if spare >= 0 else f"{format_bytes(-spare)} missing"
+        )
         yield Content.assemble(
             (f"GPU {group.label}", "bold"),
             f"   needs {format_bytes(device.needed_bytes)} of {format_bytes(device.budget.bytes)}, {left}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -11,6 +12,7 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 
+from llm_lander_tui.planner.compare import table
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.widgets.chart import Chart
@@ -18,7 +20,7 @@ from llm_lander_tui.widgets.engines_table import EnginesTable
 from llm_lander_tui.widgets.format_table import FormatTable
 from llm_lander_tui.widgets.heat_map import HeatMap
 from llm_lander_tui.widgets.memory_bar import MemoryBar
-from llm_lander_tui.widgets.prices import Prices
+from llm_lander_tui.widgets.prices import Prices, rank
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.verdict import Verdict
 from llm_lander_tui.widgets.view_tabs import ViewTabs
@@ -132,14 +134,18 @@ class FitScreen(LanderScreen):
         plan = self.state.plan
         if plan is None or not self.is_current or not self.query_one("#lists").display:
             return
-        self.query_one(Prices).answer(plan)
-        self.query_one(FormatTable).answer(plan)
+        bench = self.lander.workbench
+        bench.ask("prices", partial(rank, plan), self.query_one(Prices).show)
+        show = partial(self.query_one(FormatTable).show, plan)
+        bench.ask("table", partial(table, plan.scenario), show)
 
+    @on(Chart.Asked)
     def _draw_view(self) -> None:
+        """Draw the open view, which costs more on the line than all else."""
         plan = self.state.plan
         view = self.query_one_optional(f"#{self._view}", self.VIEWS[self._view])
         if plan is not None and view is not None and view.display and self.is_current:
-            view.answer(plan)
+            self.lander.workbench.ask("view", view.work(plan), partial(view.show, plan))
 
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was open."""
@@ -153,6 +159,7 @@ class FitScreen(LanderScreen):
         return None
 
     @on(Rows.Chosen)
+    @on(Chart.Chosen)
     def _apply(self) -> None:
         scenario = self.under_cursor()
         if scenario is not None:

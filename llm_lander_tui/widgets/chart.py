@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.content import Content, Span
+from textual.message import Message
 
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.compare import Curve, curve
@@ -18,7 +21,8 @@ from llm_lander_tui.units import GIB, format_bytes, format_tokens, format_tokens
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted
 
-SAMPLES = 64
+STEPS = 60
+"""Contexts at which a curve is worked out, and the read-out stops."""
 SERIES = ("$primary", "$secondary", "$accent", "$warning")
 FREE_LINE, LIMIT_LINE, CURSOR_LINE = 11, 12, 13
 STYLES = {n + 1: style for n, style in enumerate(SERIES)} | {
@@ -32,17 +36,57 @@ SPREAD_OF_BITS = (16.0, 8.5, 4.85, 3.5)
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """The need of several formats at the same contexts, from nothing to `longest`."""
+
+    labels: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    longest: int
+
+    @property
+    def contexts(self) -> tuple[int, ...]:
+        """Where the need is known, ascending."""
+        return tuple(n for n, _ in self.curves[0].points)
+
+
+def curves_of(scenario: Scenario, longest: int, *, by_kv: bool) -> Curves:
+    """The plan's own curve first, then up to three others whose weights fit nearly."""
+    if by_kv:
+        others = [replace(scenario, kv=kv) for kv in choices.kv_formats(scenario.engine)]
+    else:
+        near = [
+            choices.nearest_weights(scenario.model, scenario.engine, bits)
+            for bits in SPREAD_OF_BITS
+        ]
+        others = [replace(scenario, weights=recipe) for recipe in near if recipe is not None]
+    steps = {max(1, longest * n // STEPS) for n in range(STEPS + 1)}
+    contexts = sorted(steps | {min(scenario.context, longest)})
+    found: dict[str, Curve] = {}
+    for one in dict.fromkeys([scenario, *others]):
+        drawn = curve(one, contexts)
+        if not found or drawn.points[0][1] <= 1.15 * drawn.budget_bytes:
+            found[one.kv.name if by_kv else one.weights.name] = drawn
+        if len(found) == len(SERIES):
+            break
+    return Curves(tuple(found), tuple(found.values()), longest)
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """What is plotted; compared by value, so that the same is never plotted twice."""
 
     curves: tuple[Curve, ...]
-    budget_bytes: int
     bottom: float
     top: float
     limit: int | None
     longest: int
     cursor: int
     size: tuple[int, int]
+
+    @property
+    def budget_bytes(self) -> int:
+        """What the engine may use of the card."""
+        return self.curves[0].budget_bytes
 
 
 class Chart(Lines, can_focus=True):
@@ -55,31 +99,39 @@ class Chart(Lines, can_focus=True):
         Binding("plus,equals_sign", "zoom(1)", "zoom in", id="chart.in"),
         Binding("minus", "zoom(-1)", "zoom out", id="chart.out"),
         Binding("s", "series", "series", id="chart.series"),
-        Binding("enter", "take", "ask this context", id="chart.take"),
+        Binding("enter", "choose", "ask this context", id="chart.choose"),
     ]
+
+    class Asked(Message):
+        """Other curves are wanted."""
+
+    class Chosen(Message):
+        """The context of the read-out is to be asked for."""
 
     def __init__(self) -> None:
         super().__init__(id="chart")
         self.plan: Plan | None = None
+        self.known: Curves | None = None
         self.zoom = 0
         self.by_kv = False
-        self.at: int | None = None
+        self.at = 0
         self._figure: Any = None
         self._drawing: Drawing | None = None
         self._plotted: list[Content] = []
 
-    def answer(self, plan: Plan) -> None:
-        """Draw for a plan; the read-out goes to its context."""
+    def work(self, plan: Plan) -> Callable[[], Curves]:
+        """What has to be worked out for a plan: its curves."""
+        return partial(curves_of, plan.scenario, self._longest(plan), by_kv=self.by_kv)
+
+    def show(self, plan: Plan, found: Curves) -> None:
+        """Draw the curves; the read-out goes to the plan's context."""
         self.plan = plan
-        self.at = None
+        self.known = found
+        self.at = bisect_left(found.contexts, min(plan.scenario.context, found.longest))
         self.redraw()
 
-    @property
-    def longest(self) -> int:
-        """Tokens at the right end."""
-        plan = self.plan
-        if plan is None:
-            return 1
+    def _longest(self, plan: Plan) -> int:
+        """Tokens at the right end: twice what is asked or possible, by powers of two."""
         most = moves.longest_context(plan.scenario.model)
         interesting = max(plan.limits.memory_context, plan.scenario.context)
         end = min(most, 1 << max(12, (2 * interesting - 1).bit_length()))
@@ -89,93 +141,64 @@ class Chart(Lines, can_focus=True):
     @property
     def context(self) -> int:
         """Tokens at the read-out."""
-        plan = self.plan
-        if self.at is not None:
-            return min(self.at, self.longest)
-        return min(plan.scenario.context if plan is not None else 0, self.longest)
+        return self.known.contexts[self.at] if self.known is not None else 0
 
     def under_cursor(self) -> Scenario | None:
         """The plan's scenario with the context of the read-out."""
-        if self.plan is None:
+        if self.plan is None or self.known is None:
             return None
-        return replace(self.plan.scenario, context=max(1, self.context))
+        return replace(self.plan.scenario, context=self.context)
 
     def action_cursor(self, by: int) -> None:
-        """Move the read-out by one fortieth of the width."""
-        step = max(64, self.longest // 40)
-        self.at = max(0, min(self.longest, (self.context // step + by) * step))
-        self.redraw()
+        """Move the read-out to the next context that was worked out."""
+        if self.known is not None:
+            self.at = max(0, min(len(self.known.contexts) - 1, self.at + by))
+            self.redraw()
 
     def action_zoom(self, by: int) -> None:
         """Half or twice the range."""
         self.zoom = max(-8, min(8, self.zoom + by))
-        self.redraw()
+        self.post_message(self.Asked())
 
     def action_series(self) -> None:
         """Weight formats, or KV formats."""
         self.by_kv = not self.by_kv
-        self.redraw()
+        self.post_message(self.Asked())
 
-    def action_take(self) -> None:
+    def action_choose(self) -> None:
         """Ask for the context of the read-out."""
-        scenario = self.under_cursor()
-        if scenario is not None:
-            self.app.take(scenario)  # type: ignore[attr-defined]
+        self.post_message(self.Chosen())
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Read-out and chart."""
-        plan = self.plan
-        if plan is None or height < 5:
+        plan, known = self.plan, self.known
+        if plan is None or known is None or height < 5:
             return ()
-        scenarios = self._scenarios(plan.scenario)
-        longest = self.longest
-        contexts = [max(1, longest * n // SAMPLES) for n in range(SAMPLES + 1)]
-        curves = tuple(curve(s, contexts) for s in scenarios)
         limit = plan.scenario.model.architecture.context_limit
         drawing = Drawing(
-            curves,
-            curves[0].budget_bytes,
-            *_range(curves),
+            known.curves,
+            *_range(known.curves),
             None if limit is None else limit.trained,
-            longest,
+            known.longest,
             self.context,
             (width, height - 1),
         )
         if drawing != self._drawing:
             self._drawing = drawing
             self._plotted = list(self._plot(drawing))
-        return [self._read_out(scenarios, width), *self._plotted]
+        return [self._read_out(known, width), *self._plotted]
 
-    def _scenarios(self, scenario: Scenario) -> list[Scenario]:
-        """The plan's own first, then up to three others."""
-        if self.by_kv:
-            others = [replace(scenario, kv=kv) for kv in choices.kv_formats(scenario.engine)]
-        else:
-            found = [
-                choices.nearest_weights(scenario.model, scenario.engine, bits)
-                for bits in SPREAD_OF_BITS
-            ]
-            others = [replace(scenario, weights=recipe) for recipe in found if recipe is not None]
-        near = [s for s in others if curve(s, [1]).points[0][1] <= 1.15 * self._budget(s)]
-        return list(dict.fromkeys([scenario, *near]))[: len(SERIES)]
-
-    def _budget(self, scenario: Scenario) -> int:
-        return curve(scenario, [1]).budget_bytes
-
-    def _read_out(self, scenarios: Sequence[Scenario], width: int) -> Content:
+    def _read_out(self, known: Curves, width: int) -> Content:
         """The need of every series at the cursor."""
         parts: list[Content] = [
             Content.assemble((f"at {format_tokens(self.context)} tokens", "bold"))
         ]
-        for n, scenario in enumerate(scenarios):
-            here = curve(scenario, [max(1, self.context)])
-            need = here.points[0][1]
-            fits = need <= here.budget_bytes
-            label = scenario.kv.name if self.by_kv else scenario.weights.name
+        for n, (label, one) in enumerate(zip(known.labels, known.curves, strict=True)):
+            need = one.points[self.at][1]
             parts.append(
                 Content.assemble(
                     "   ", ("━ ", SERIES[n]), f"{label} ", (format_bytes(need), "bold"),
-                    (" fits", GOOD) if fits else (" no", BAD),
+                    (" fits", GOOD) if need <= one.budget_bytes else (" no", BAD),
                 )
             )  # fmt: skip
         return fitted(Content("").join(parts), width)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -35,10 +36,14 @@ class EnginesTable(Rows):
         self.plan: Plan | None = None
         self.found: tuple[EngineRow, ...] = ()
 
-    def answer(self, plan: Plan) -> None:
-        """Ask every engine."""
+    def work(self, plan: Plan) -> Callable[[], tuple[EngineRow, ...]]:
+        """What has to be worked out for a plan: the answer of every engine."""
+        return partial(by_engine, plan.scenario, engines())
+
+    def show(self, plan: Plan, found: tuple[EngineRow, ...]) -> None:
+        """Show the answers."""
         self.plan = plan
-        self.found = by_engine(plan.scenario, engines())
+        self.found = found
         ids = [row.engine.id for row in self.found]
         if plan.scenario.engine.id in ids:
             self.cursor = ids.index(plan.scenario.engine.id)
@@ -66,7 +71,9 @@ class EnginesTable(Rows):
     def _answer(self, row: EngineRow) -> Content:
         plan = row.plan
         if plan is None:
-            return Content.assemble(fitted(Content(row.engine.title), 16), ("runs it in no format", QUIET))
+            return Content.assemble(
+                fitted(Content(row.engine.title), 16), ("runs it in no format", QUIET)
+            )
         tightest = min(plan.devices, key=lambda d: d.spare_bytes, default=None)
         if tightest is None:
             return Content(row.engine.title)

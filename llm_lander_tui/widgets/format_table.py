@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
-from llm_lander_tui.planner.compare import Cell, Row, table
+from llm_lander_tui.planner.compare import Cell, Row
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens_short
@@ -38,14 +38,16 @@ class FormatTable(Rows):
     def __init__(self) -> None:
         super().__init__(id="table")
         self.table: tuple[Row, ...] = ()
+        self.faithful_first: tuple[Row, ...] = ()
         self.scenario: Scenario | None = None
         self.by_context = False
         self._left = 0
 
-    def answer(self, plan: Plan) -> None:
-        """Show the pairs of the plan's model and engine; the cursor stays with the plan's own."""
+    def show(self, plan: Plan, rows: tuple[Row, ...]) -> None:
+        """Show the pairs of the plan's model and engine; the cursor goes to the plan's own."""
         self.scenario = plan.scenario
-        self.table = self._sorted(table(plan.scenario))
+        self.faithful_first = rows
+        self.table = self._sorted(rows)
         formats = [row.weights for row in self.table]
         kvs = [cell.kv for cell in self.table[0].cells] if self.table else []
         if plan.scenario.kv in kvs:
@@ -91,8 +93,7 @@ class FormatTable(Rows):
     def action_sort(self) -> None:
         """By fidelity, or by the largest context."""
         self.by_context = not self.by_context
-        if self.scenario is not None:
-            self.table = self._sorted(table(self.scenario))
+        self.table = self._sorted(self.faithful_first)
         self.redraw()
 
     def headings(self, width: int) -> Sequence[Content]:

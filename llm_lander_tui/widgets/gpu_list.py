@@ -92,7 +92,9 @@ class GpuList(Rows):
     def _card(self, card: Gpu, plan: Plan | None, width: int) -> Content:
         name, memory, past = columns(width)
         used = key(card) not in self.state.fleet.unused
-        label = shortened(f"{card.index} {short_gpu(card.name)}{f' {card.mig}' if card.mig else ''}", name - 1)
+        label = shortened(
+            f"{card.index} {short_gpu(card.name)}{f' {card.mig}' if card.mig else ''}", name - 1
+        )
         style = "bold" if used else QUIET
         return Content.assemble(
             ("● " if used else "○ ", "$primary" if used else QUIET),
@@ -149,7 +151,9 @@ def memory_bar(card: Gpu, planned: int, width: int) -> Content:
     over = planned > card.free_bytes
     style = "$error" if over else "$primary"
     return Content.assemble(
-        ("█" * used, "$foreground 45%"), ("▓" * mine, style), ("░" * (width - used - mine), "$foreground 25%")
+        ("█" * used, "$foreground 45%"),
+        ("▓" * mine, style),
+        ("░" * (width - used - mine), "$foreground 25%"),
     )
 
 
@@ -159,4 +163,6 @@ def sensors(card: Gpu) -> Content:
     heat = "–" if card.temperature_c is None else f"{card.temperature_c}°"
     power = "–" if card.power_w is None else f"{card.power_w:.0f}W"
     hot = card.temperature_c is not None and card.temperature_c >= HOT_CELSIUS
-    return Content.styled(f"{load:>6}{heat:>5}{'!' if hot else ' '}{power:>6} ", WARN if hot else "")
+    return Content.styled(
+        f"{load:>6}{heat:>5}{'!' if hot else ' '}{power:>6} ", WARN if hot else ""
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -22,6 +23,26 @@ LABEL, CELL = 6, 8
 FIRST_CONTEXT = 1024
 FAR_BEYOND = 2.5
 """Loads that need more than so many times the memory at the first context are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Shares of the usable memory: a row per number of sequences, a value per context."""
+
+    contexts: list[int]
+    loads: list[int]
+    shares: tuple[tuple[float, ...], ...]
+
+
+def heat_around(scenario: Scenario, columns: int, rows: int) -> Heat:
+    """The map around a scenario, without the loads that are far beyond the memory."""
+    contexts = spread(scenario.context, moves.longest_context(scenario.model), columns)
+    many = loads(scenario.concurrency, rows)
+    shares = heat(scenario, contexts, many)
+    useful = [
+        n for n, row in enumerate(shares) if row[0] <= FAR_BEYOND or many[n] <= scenario.concurrency
+    ]
+    return Heat(contexts, [many[n] for n in useful], tuple(shares[n] for n in useful))
 
 
 class HeatMap(Rows):
@@ -43,21 +64,16 @@ class HeatMap(Rows):
         self.loads: list[int] = []
         self.shares: tuple[tuple[float, ...], ...] = ()
 
-    def answer(self, plan: Plan) -> None:
-        """Compute the map around a plan."""
+    def work(self, plan: Plan) -> Callable[[], Heat]:
+        """What has to be worked out for a plan: the map around it."""
+        columns = max(3, (self.size.width - LABEL) // CELL)
+        return partial(heat_around, plan.scenario, columns, max(3, self.size.height - 2))
+
+    def show(self, plan: Plan, found: Heat) -> None:
+        """Show the map."""
         self.plan = plan
         scenario = plan.scenario
-        columns = max(3, (self.size.width - LABEL) // CELL)
-        self.contexts = spread(scenario.context, moves.longest_context(scenario.model), columns)
-        self.loads = loads(scenario.concurrency, max(3, self.size.height - 2))
-        self.shares = heat(scenario, self.contexts, self.loads)
-        useful = [
-            n
-            for n, row in enumerate(self.shares)
-            if row[0] <= FAR_BEYOND or self.loads[n] <= scenario.concurrency
-        ]
-        self.loads = [self.loads[n] for n in useful]
-        self.shares = tuple(self.shares[n] for n in useful)
+        self.contexts, self.loads, self.shares = found.contexts, found.loads, found.shares
         self.column = self.contexts.index(scenario.context)
         self.cursor = self.loads.index(scenario.concurrency)
         self.redraw()

@@ -77,9 +77,7 @@ def pattern(architecture: Architecture, width: int) -> Iterator[Content]:
     letters = alphabet(mixers)
     inks = {kind: INKS[n % len(INKS)] for n, kind in enumerate(mixers)}
     yield Content.styled(f"{len(architecture.layers)} layers", QUIET)
-    cells = [
-        Content.styled(letters[layer.kind], inks[layer.kind]) for layer in architecture.layers
-    ]
+    cells = [Content.styled(letters[layer.kind], inks[layer.kind]) for layer in architecture.layers]
     for start in range(0, len(cells), width):
         yield Content("").join(cells[start : start + width])
     entries = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -25,6 +26,22 @@ from llm_lander_tui.widgets.words import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A plan's changes: the shortest ways to land, and the others by worth."""
+
+    plan: Plan
+    ways: tuple[Change, ...]
+    singles: tuple[Change, ...]
+
+
+def rank(plan: Plan) -> Ranked:
+    """Rank the changes of a plan; takes longer than a frame."""
+    ways = landings(plan)
+    named = {way.label for way in ways}
+    return Ranked(plan, ways, tuple(c for c in changes(plan) if c.label not in named))
+
+
 class Prices(Rows):
     """The shortest ways to land when the plan does not, then every change with its worth."""
 
@@ -38,12 +55,11 @@ class Prices(Rows):
         self.ways: tuple[Change, ...] = ()
         self.singles: tuple[Change, ...] = ()
 
-    def answer(self, plan: Plan) -> None:
-        """Rank the changes of a plan."""
-        self.plan = plan
-        self.ways = landings(plan)
-        named = {way.label for way in self.ways}
-        self.singles = tuple(c for c in changes(plan) if c.label not in named)
+    def show(self, ranked: Ranked) -> None:
+        """Show the changes of a plan."""
+        self.plan = ranked.plan
+        self.ways = ranked.ways
+        self.singles = ranked.singles
         self.cursor = 0
         self.redraw()
 
