@@ -38,7 +38,7 @@ class StoredStorage:
 
     def matrix_bytes(self, rows: int, columns: int) -> int:
         """The share of the stored bytes that `rows` x `columns` elements have."""
-        return ceil_div(self.bytes * rows * columns, self.elements)
+        return ceil_div(self.bytes * rows * columns, max(self.elements, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,24 +74,23 @@ def _gguf_weights(
         layer = int(match[1]) if match and match[1] else None
         if layer is not None and layer >= count:
             continue
-        *copies, rows, columns = (1, *tensor.shape)[-max(2, len(tensor.shape)) :]
-        shaped = (rows, columns, prod(copies))
-        model = known.get(tensor.name)
-        stem = match[2] if match else tensor.name
+        elements, columns = prod(tensor.shape), tensor.shape[-1] if tensor.shape else 1
         block = GGML_TYPE_BY_NAME.get(tensor.type.upper())
-        if model is not None and (model.rows, model.columns, model.copies) == shaped:
+        model = known.get(tensor.name)
+        # The file may fold dimensions otherwise, which only blocks along the rows would notice.
+        alike = block is not None and (block.size == 1 or (model and model.columns == columns))
+        if model is not None and model.elements == elements and alike:
             kept = model
         else:
-            bias = bool(match and match[3] == "bias")
+            stem, bias = (match[2], match[3] == "bias") if match else (tensor.name, False)
             part = model.part if model is not None else Part.OTHER
-            kept = Tensor(
-                stem, stem, part, rows, columns, copies=shaped[2], linear=rows > 1, bias=bias
-            )
+            rows = elements // max(columns, 1)
+            kept = Tensor(stem, stem, part, rows, columns, linear=rows > 1, bias=bias)
         storage: Storage
         if block is not None:
             storage = BlockStorage(block)
         else:
-            storage = StoredStorage(tensor.type, tensor.bytes, prod(tensor.shape))
+            storage = StoredStorage(tensor.type, tensor.bytes, elements)
         yield WeightTensor(layer, kept, storage)
 
 
