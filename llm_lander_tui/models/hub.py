@@ -14,6 +14,7 @@ from llm_lander_tui.models.gguf_names import GgufChoice, gguf_choices
 from llm_lander_tui.models.hub_client import MIB, HubClient, parse_json, resolve_path
 from llm_lander_tui.models.hub_gguf import hub_gguf_profile
 from llm_lander_tui.models.hub_ref import HubRef, parse_ref
+from llm_lander_tui.models.hub_search import HubHit, Order, find, find_quantised
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
 from llm_lander_tui.models.profile import Profile, modelopt_quantization, quantization_of
 
@@ -76,6 +77,21 @@ class HubSource:
         """The GGUF models of a repository, smallest first. Raises `SourceError`."""
         ref, ticket = parse_ref(name), self.ticket()
         return gguf_choices(run(partial(self._repo, ref, ticket), ticket).sizes)
+
+    def search(self, text: str, limit: int = 30, order: Order = "downloads") -> tuple[HubHit, ...]:
+        """Models whose names hold `text`: the most downloaded, or the newest first.
+
+        Raises `SourceError`.
+        """
+        ticket = self.ticket()
+        return run(
+            partial(find, self._client, text.strip(), ticket, limit=limit, order=order), ticket
+        )
+
+    def quantised_sisters(self, model_id: str, limit: int = 40) -> tuple[HubHit, ...]:
+        """Repositories that were quantised from a model, most downloaded first."""
+        ref, ticket = parse_ref(model_id), self.ticket()
+        return run(partial(find_quantised, self._client, ref.repo, ticket, limit=limit), ticket)
 
     def ticket(self) -> Ticket:
         """Permission for one call: the deadline begins now."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llm_lander_tui.models.hub import HubSource
+from llm_lander_tui.models.hub_ref import parse_ref
+from llm_lander_tui.models.hub_search import quant_of
 
 # By hand, for the small Llama of conftest: embedding and head 2 · 1000·64 = 128,000; a layer has
 # q and o 2 · 64·64 = 8,192, k and v 2 · 64·32 = 4,096, the MLP 3 · 64·128 = 24,576 and two norms
@@ -59,3 +61,187 @@ def test_quantised_checkpoint_in_one_file(hub, source, llama_config, safetensors
         ("model.embed_tokens.weight", "F16", (1000, 64), 128_000),
         ("model.layers.0.mlp.up_proj.qweight", "I32", (8, 128), 4_096),
     ]
+
+
+def test_sharded_quantised_checkpoint_takes_one_request_for_all_headers(
+    hub, source, llama_config, safetensors_file
+):
+    hub.add(
+        "org/small-FP8",
+        {
+            "config.json": llama_config | {"quantization_config": {"quant_method": "fp8"}},
+            "model.safetensors.index.json": {"weight_map": {}},
+            "model-00001-of-00002.safetensors": safetensors_file(("a", "F8_E4M3", (64, 64))),
+            "model-00002-of-00002.safetensors": safetensors_file(("b", "BF16", (10,))),
+        },
+    )
+    model = source.load("org/small-FP8")
+    assert model.checkpoint.elements == (("F8_E4M3", 4096), ("BF16", 10))
+    assert model.checkpoint.bytes == 4096 + 20
+    assert len(hub.requests) == 3
+
+
+def test_servers_without_that_request_are_asked_for_each_header(
+    hub, source, llama_config, safetensors_file
+):
+    """Mirrors know the files alone; a long header takes a second range."""
+    many = [(f"model.layers.{i}.mlp.experts.weight", "U8", (3, 5)) for i in range(3000)]
+    hub.add(
+        "org/small-awq",
+        {
+            "config.json": llama_config | {"quantization_config": {"quant_method": "awq"}},
+            "model.safetensors.index.json": {"weight_map": {}},
+            "model-00001-of-00002.safetensors": safetensors_file(*many),
+            "model-00002-of-00002.safetensors": safetensors_file(("b", "F16", (10,))),
+        },
+    )
+
+    def fault(handler, path):
+        if "safetensors-metadata" in path:
+            handler.refuse(404, "", "Not here")
+            return True
+        return False
+
+    hub.fault = fault
+    model = source.load("org/small-awq")
+    assert len(model.checkpoint.tensors) == 3001
+    assert model.checkpoint.bytes == 3000 * 15 + 20
+    ranges = [r.headers.get("range") for r in hub.requests if r.path.endswith(".safetensors")]
+    assert len(ranges) == 3
+    assert all(ranges)
+
+
+def test_unreadable_headers_leave_the_files_sizes_and_say_so(hub, source, llama_config):
+    hub.add(
+        "org/odd",
+        {
+            "config.json": llama_config | {"quantization_config": {"quant_method": "gptq"}},
+            "model.safetensors": b"\xff" * 400,
+        },
+        sizes={"model.safetensors": 123_456},
+    )
+    model = source.load("org/odd")
+    assert model.checkpoint.bytes == 123_456
+    assert "could not be read" in model.warnings[0]
+
+
+def test_modelopt_states_its_quantization_in_a_file_of_its_own(
+    hub, source, llama_config, safetensors_file
+):
+    stated = {"quant_algo": "NVFP4", "group_size": 16, "exclude_modules": ["lm_head"]}
+    hub.add(
+        "nvidia/small-NVFP4",
+        {
+            "config.json": llama_config,
+            "hf_quant_config.json": {"producer": {}, "quantization": stated},
+            "model.safetensors": safetensors_file(("a", "U8", (4, 4))),
+        },
+    )
+    model = source.load("nvidia/small-NVFP4")
+    assert model.quantization == {"quant_method": "modelopt", **stated}
+    assert model.checkpoint.bytes == 16
+
+
+def test_weights_of_another_kind_are_said(hub, source, llama_config):
+    hub.add("org/old", {"config.json": llama_config, "pytorch_model.bin": b"x"})
+    model = source.load("org/old")
+    assert model.checkpoint is None
+    assert "not safetensors" in model.warnings[0]
+
+
+def test_renamed_repository_is_said(hub, source, llama_config):
+    hub.add("org/old-name", {"config.json": llama_config}, info={"id": "org/new-name"})
+    assert "org/new-name" in source.load("org/old-name").warnings[0]
+
+
+def test_revision_is_asked_for(hub, source, llama_config):
+    hub.add("org/small", {"config.json": llama_config})
+    source.load("org/small@v1.5")
+    assert sorted(r.path for r in hub.requests) == [
+        "/api/models/org/small/revision/v1.5",
+        "/org/small/resolve/v1.5/config.json",
+    ]
+
+
+def test_endpoint_of_the_environment(hub, monkeypatch, llama_config):
+    hub.add("org/small", {"config.json": llama_config})
+    monkeypatch.setenv("HF_ENDPOINT", f"{hub.url}/")
+    assert HubSource().load("org/small").architecture.parameters == PARAMETERS
+
+
+def test_progress_is_told(hub, llama_config):
+    hub.add("org/small", {"config.json": llama_config})
+    told = []
+    HubSource(endpoint=hub.url, progress=lambda text, part: told.append((text, part))).load(
+        "org/small"
+    )
+    assert told[0] == ("Asking the Hub for org/small", 0.0)
+    assert told[-1][1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Qwen/Qwen3-8B", ("Qwen/Qwen3-8B", None, None, "main")),
+        (" gpt2 ", ("gpt2", None, None, "main")),
+        ("a/b-GGUF:Q4_K_M", ("a/b-GGUF", None, "Q4_K_M", "main")),
+        ("a/b/x/y-Q8_0.gguf", ("a/b", "x/y-Q8_0.gguf", None, "main")),
+        ("a/b@v1", ("a/b", None, None, "v1")),
+        ("https://huggingface.co/a/b", ("a/b", None, None, "main")),
+        ("hf.co/a/b:IQ2_M", ("a/b", None, "IQ2_M", "main")),
+        ("https://huggingface.co/a/b/tree/main", ("a/b", None, None, "main")),
+        ("https://huggingface.co/a/b/blob/main/x.gguf", ("a/b", "x.gguf", None, "main")),
+    ],
+)
+def test_references(text, expected):
+    ref = parse_ref(text)
+    assert (ref.repo, ref.file, ref.quant, ref.revision) == expected
+    assert parse_ref(str(ref)) == ref
+
+
+def hit(name, downloads, created, tags=(), **rest):
+    return {"id": name, "downloads": downloads, "likes": 3, "createdAt": created,
+            "lastModified": created, "tags": list(tags), **rest}  # fmt: skip
+
+
+def test_search_by_words(hub, source):
+    hub.found = [
+        hit("a/Qwen3-8B-GGUF", 10, "2026-01-01T00:00:00.000Z", ["gguf"]),
+        hit("a/Qwen3-8B", 90, "2025-04-27T00:00:00.000Z"),
+        hit("a/Qwen3-8B-AWQ", 50, "2025-05-27T00:00:00.000Z", gated="auto"),
+        hit("a/Qwen3-Image", 99, "2025-05-27T00:00:00.000Z", pipeline_tag="text-to-image"),
+    ]
+    found = source.search("qwen3 8b", limit=5)
+    assert [(h.id, h.quant, h.downloads) for h in found] == [
+        ("a/Qwen3-8B", "", 90), ("a/Qwen3-8B-AWQ", "AWQ", 50), ("a/Qwen3-8B-GGUF", "GGUF", 10),
+    ]  # fmt: skip
+    assert found[1].gated
+    assert found[0].created == "2025-04-27"
+    query = hub.requests[-1].query
+    assert query["search"] == ["qwen3 8b"]
+    assert query["sort"] == ["downloads"]
+    assert query["limit"] == ["5"]
+    assert source.search("qwen3", order="newest")[0].created == "2026-01-01"
+    assert hub.requests[-1].query["sort"] == ["createdAt"]
+
+
+def test_quantised_sisters(hub, source):
+    hub.found = [hit("b/x-FP8", 1, ""), hit("b/x-GGUF", 2, "", ["gguf"])]
+    found = source.quantised_sisters("Qwen/Qwen3-8B")
+    assert [h.quant for h in found] == ["GGUF", "FP8"]
+    assert hub.requests[-1].query["filter"] == ["base_model:quantized:Qwen/Qwen3-8B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "expected"),
+    [
+        ("a/Llama-3-8B-bnb-4bit", [], "bitsandbytes"),
+        ("a/x-w4a16", ["compressed-tensors"], "W4A16"),
+        ("a/x", ["compressed-tensors"], "compressed-tensors"),
+        ("a/x-NVFP4", [], "NVFP4"),
+        ("a/x-4bit", ["mlx"], "MLX"),
+        ("a/x-Instruct", ["safetensors"], ""),
+    ],
+)
+def test_quantization_of_a_repository_by_name_and_tags(name, tags, expected):
+    assert quant_of(name, tags) == expected
