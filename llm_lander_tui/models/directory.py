@@ -8,6 +8,8 @@ from pathlib import Path
 
 from llm_lander_tui.errors import RefusedModel, SourceError
 from llm_lander_tui.models import safetensors
+from llm_lander_tui.models.gguf_model import GgufSource
+from llm_lander_tui.models.gguf_names import choose, gguf_choices
 from llm_lander_tui.models.hub_errors import adapter_only
 from llm_lander_tui.models.model import Checkpoint, Model
 from llm_lander_tui.models.profile import Profile, modelopt_quantization, quantization_of
@@ -26,6 +28,11 @@ class DirectorySource:
         """What the directory, or the config.json, at the path `name` holds."""
         path = Path(name).expanduser()
         if path.is_dir():
+            if not (path / "config.json").is_file():
+                gguf = gguf_choices({file.name: file.stat().st_size for file in path.glob("*")})
+                choice = choose(gguf)
+                if choice is not None:
+                    return GgufSource().profile(str(path / choice.name))
             return _of_directory(path)
         return _of_config(path)
 

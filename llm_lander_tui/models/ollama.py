@@ -153,6 +153,7 @@ class OllamaSource:
             with opener.open(request, timeout=self._deadline) as reply:
                 raw = reply.read(_LARGEST)
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 404 and model:
                 raise SourceError(
                     "Not in Ollama",
