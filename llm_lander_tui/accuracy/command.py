@@ -126,6 +126,7 @@ def outcome(record: Record, model_of: ModelOf) -> Outcome:
         model=text(record, "model") or (config or "unknown").replace("__", "/", 1),
         family=_family(config, model_of),
         source=text(record, "source") or engine,
+        asked=bool(record.get("usable", True)),
         result=_predicted(record, model_of),
     )
 

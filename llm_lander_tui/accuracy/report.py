@@ -28,6 +28,8 @@ class Outcome:
     model: str
     family: str
     source: str
+    asked: bool
+    """Whether the record has a quantity that its launch options tell."""
     result: tuple[Comparison, ...] | Skipped
 
 
@@ -138,11 +140,14 @@ def release(version: str) -> str:
 
 
 def _counts(outcomes: Sequence[Outcome], found: Sequence[Point]) -> str:
-    left = sum(isinstance(o.result, Skipped) for o in outcomes)
-    sources = len({o.source for o in outcomes})
+    asked = [o for o in outcomes if o.asked]
+    left = sum(isinstance(o.result, Skipped) for o in asked)
+    sources = len({o.source for o in asked})
+    silent = len(outcomes) - len(asked)
     return (
-        f"{len(outcomes):,} records of {sources:,} sources: {len(outcomes) - left:,} predicted "
-        f"({_share(len(outcomes) - left, len(outcomes))}), {left:,} left out.\n"
+        f"{len(asked):,} records of {sources:,} sources: {len(asked) - left:,} predicted "
+        f"({_share(len(asked) - left, len(asked))}), {left:,} left out"
+        f"{f'; {silent:,} more without a quantity to predict' if silent else ''}.\n"
         f"{len(found):,} comparisons. error = predicted / measured - 1; by source, each source "
         "counts once."
     )
@@ -155,7 +160,7 @@ def _share(part: int, whole: int) -> str:
 def _table(title: str, found: Sequence[Point], key: Callable[[Point], str]) -> str:
     blank = "".ljust(_LABEL)
     lines = [
-        f"{blank}{'by record'.center(32)}{'by source'.center(22)}",
+        f"{blank}{'by record':^32}{'by source':^22}".rstrip(),
         f"{('by ' + title).ljust(_LABEL)}{'n':>6}{'signed':>9}{'median':>9}{'p90':>8}"
         f"{'n':>6}{'median':>9}{'p90':>8}",
     ]
@@ -173,9 +178,12 @@ def _table(title: str, found: Sequence[Point], key: Callable[[Point], str]) -> s
 
 def _worst(point: Point) -> str:
     o = point.outcome
-    where = "" if o.source == o.engine else f", {o.source}"
-    text = f"  worst {_percent(point.error, sign=True)} {o.model} ({o.id}){where}"
-    return _cut(text, WIDTH)
+    text = f"  worst {_percent(point.error, sign=True)} {o.id}"
+    return _cut(text if o.source == o.engine else f"{text} {_address(o.source)}", WIDTH)
+
+
+def _address(source: str) -> str:
+    return source.removeprefix("https://").removeprefix("http://")
 
 
 def _percent(value: float, *, sign: bool = False) -> str:
@@ -192,7 +200,7 @@ def _cut(text: str, width: int) -> str:
 def _skipped(outcomes: Sequence[Outcome]) -> str:
     reasons: defaultdict[str, list[Outcome]] = defaultdict(list)
     for o in outcomes:
-        if isinstance(o.result, Skipped):
+        if o.asked and isinstance(o.result, Skipped):
             reasons[o.result.reason].append(o)
     if not reasons:
         return ""
