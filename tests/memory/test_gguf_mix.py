@@ -1,4 +1,6 @@
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +10,12 @@ from llm_lander_tui.memory.gguf_tensors import gguf_tensors
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import GroupedAttention
+from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.mlp import DenseMlp
 from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
 MIB = 1024**2
+DATA = Path(__file__).parent.parent / "data"
 
 
 def test_every_dry_run_of_llama_quantize_is_met(quantize_runs):
@@ -137,3 +141,18 @@ def test_bits_order_the_mixes_like_their_sizes(llama_8b):
 @pytest.mark.parametrize("file_type", FILE_TYPES)
 def test_every_default_type_is_a_ggml_type(file_type):
     assert FILE_TYPES[file_type][0] in GGML_TYPE_BY_NAME
+
+
+def test_published_files_are_met_within_one_percent():
+    stated = json.loads((DATA / "gguf_published_sizes.json").read_text())
+    off = {}
+    count = 0
+    for model, record in stated.items():
+        architecture = parse_config(record["config"])
+        for name, size in record["sizes"].items():
+            found = weights_of(architecture, named_mix(name)).bytes / record["unit"]
+            count += 1
+            if abs(found / size - 1) > 0.01:
+                off[model, name] = (found, size)
+    assert count >= 80
+    assert off == {}
