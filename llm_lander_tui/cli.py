@@ -171,6 +171,7 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _model(args: argparse.Namespace) -> int:
     from llm_lander_tui.errors import RefusedModel, SourceError
+    from llm_lander_tui.memory.format_sizes import format_sizes
     from llm_lander_tui.models.sources import resolve
     from llm_lander_tui.models.summary import refusal, summary
     from llm_lander_tui.printed import model_text
@@ -178,7 +179,8 @@ def _model(args: argparse.Namespace) -> int:
     failed = False
     for name in args.models:
         try:
-            report = summary(resolve(name))
+            model = resolve(name)
+            report = summary(model) | {"formats": format_sizes(model)}
         except RefusedModel as error:
             report = refusal(name, error)
         except SourceError as error:
