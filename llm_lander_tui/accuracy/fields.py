@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+LARGEST = 1e18
+"""No figure of a log is larger; infinity and not-a-number fail the comparison too."""
+
 
 def text(record: Mapping[str, object], name: str) -> str | None:
     """A string."""
@@ -12,11 +15,11 @@ def text(record: Mapping[str, object], name: str) -> str | None:
 
 
 def number(record: Mapping[str, object], name: str) -> float | None:
-    """A number."""
+    """A finite number."""
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if abs(value) < LARGEST else None
 
 
 def integer(record: Mapping[str, object], name: str) -> int | None:

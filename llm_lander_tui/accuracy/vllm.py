@@ -15,7 +15,7 @@ from llm_lander_tui.engines.vllm import VLLM, VllmFootprint, VllmOptions
 from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules, group_layers
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
 from llm_lander_tui.engines.vllm.options import rules_of
-from llm_lander_tui.errors import LanderError
+from llm_lander_tui.errors import LanderError, UsageError
 from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
@@ -30,6 +30,8 @@ from llm_lander_tui.units import GIB
 
 UNKNOWN_V0 = "0.7"
 """The release whose rules stand for the old engine where a log does not say."""
+MOST_RANKS = 4096
+MOST_TOKENS = 1 << 40
 UNKNOWN_MEMORY = 80 * GIB
 """Stands for the card where neither name nor memory is told; only weights are asked then."""
 
@@ -72,7 +74,7 @@ def _planner_answer(record: Record, model: Model) -> Predicted:
     groups = group_layers(caches, paging, packed=packs_pages(architecture))
     plan = KvPlan(groups, layers, paging)
     available = integer(record, "available_kv_bytes") or 0
-    length = integer(record, "max_model_len") or 0
+    length = min(integer(record, "max_model_len") or 0, MOST_TOKENS)
     predicted: dict[str, Callable[[], int]] = {
         "num_blocks": lambda: plan.num_blocks(available),
         "capacity_tokens": lambda: plan.capacity_tokens(available, length),
@@ -91,7 +93,8 @@ class _Launch:
     def __init__(self, record: Record, model: Model) -> None:
         self._record = record
         self._measured = numbers(record, "measured")
-        self._length = integer(record, "max_model_len") or _trained(model)
+        stated = integer(record, "max_model_len") or 0
+        self._length = stated if 0 < stated < MOST_TOKENS else _trained(model)
         self._scenario = _scenario(record, model, self._length)
         self._footprint = VllmFootprint(self._scenario, _options(record))
 
@@ -194,6 +197,8 @@ def _trained(model: Model) -> int:
 
 def _scenario(record: Record, model: Model, length: int) -> Scenario:
     tp, pp = integer(record, "tp") or 1, integer(record, "pp") or 1
+    if not 0 < tp * pp <= MOST_RANKS or tp < 0:
+        raise UsageError("Not a launch", f"Tensor parallel {tp} x pipeline parallel {pp}.")
     return Scenario(
         model,
         VLLM,
