@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import HOST
+from llm_lander_tui.engines.llamacpp.families import family_of
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.formats import Block, KvFormat
@@ -52,15 +53,31 @@ def cells_of(total: int, slots: int, options: LlamaCppOptions) -> Cells:
     return Cells(full, streams, slots, min(options.ubatch, batch))
 
 
-def windowed(row: KvRow, options: LlamaCppOptions) -> int:
-    """The window of a layer whose cache stands beside that of the other layers; 0 without one."""
-    apart = row.span.kind in {SpanKind.SLIDING, SpanKind.CHUNKED} and options.build.window_cache
-    return row.span.size if apart else 0
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Which layers keep a window only.
+
+    `apart` tells whether windowed layers have a cache of their own, `cut` whether that is smaller
+    than the context (not so with --swa-full).
+    """
+
+    apart: bool
+    cut: bool
+
+    def cache(self, row: KvRow) -> int:
+        """The window of the cache that a row stands in; 0 is that of the other layers."""
+        windowed = row.span.kind in {SpanKind.SLIDING, SpanKind.CHUNKED}
+        return row.span.size if windowed and self.apart else 0
+
+    def size(self, row: KvRow) -> int:
+        """The window that a row's cache is cut to; 0 where it holds the whole context."""
+        return self.cache(row) if self.cut else 0
 
 
-def window_of(row: KvRow, options: LlamaCppOptions) -> int:
-    """The window that a layer's cache is cut to; 0 where it holds the whole context."""
-    return 0 if options.swa_full else windowed(row, options)
+def windows_of(architecture: Architecture, options: LlamaCppOptions) -> Windows:
+    """How a build treats the windows of a model."""
+    apart = family_of(architecture).windows and options.build.window_cache
+    return Windows(apart, not options.swa_full)
 
 
 def row_bytes(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> tuple[int, int]:
@@ -129,12 +146,13 @@ def device_caches(
 ) -> dict[int, DeviceCache]:
     """The cache of each device; all in host memory with `--no-kv-offload`."""
     found: dict[int, tuple[dict[int, list[int]], list[int]]] = {}
+    rules = windows_of(architecture, options)
     for layer, placed in zip(architecture.layers, placement.layers, strict=True):
         windows, states = found.setdefault(placed if options.kv_offload else HOST, ({}, [0, 0]))
         for mixer in layer.mixers:
             if mixer.kv_row is not None and mixer.kv_row.span.kind is not SpanKind.CROSS:
                 per_cell, once = row_bytes(mixer.kv_row, kv, options)
-                sums = windows.setdefault(window_of(mixer.kv_row, options), [0, 0, 0])
+                sums = windows.setdefault(rules.size(mixer.kv_row), [0, 0, 0])
                 sums[0] += 1
                 sums[1] += per_cell
                 sums[2] += once

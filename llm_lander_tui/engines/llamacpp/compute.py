@@ -72,7 +72,7 @@ class ComputeModel:
     def _basis(self, cells: Cells) -> tuple[int, ...]:
         tokens = -(-cells.ubatch // cells.sequences) * cells.sequences
         rows = tokens if self._options.build.logits_of_batch else cells.sequences
-        found = [1, tokens, rows]
+        found = [1, tokens, rows, cells.sequences]
         for window in self._model.windows:
             n = cells.window(window)
             found += [n * tokens, n * cells.streams]

@@ -15,13 +15,12 @@ class Routing:
     """How a router turns its logits into weights.
 
     `normalised` divides by their sum, `late_softmax` takes the softmax of the chosen ones only
-    (gpt-oss), `scaled` multiplies by a constant, `groups` first chooses groups of experts.
+    (gpt-oss), `weighted_inputs` scales the experts' inputs and not their outputs (Llama 4).
     """
 
     normalised: bool = True
     late_softmax: bool = False
-    scaled: bool = False
-    groups: int = 1
+    weighted_inputs: bool = False
 
 
 def feed_forward(b: Blocks, mlp: Mlp, source: Tensor, hidden: int, routing: Routing) -> Tensor:
@@ -77,14 +76,20 @@ def _experts(b: Blocks, mlp: ExpertsMlp, source: Tensor, hidden: int, routing: R
             found = b.op(name, size, (found, chosen), weights=(bias,), reuses=True)
         return found
 
-    up = stack("ffn_up_exps", k * width, source)
+    if routing.weighted_inputs:
+        repeated = b.op("repeat", k * hidden, (source,))
+        each = b.op("weighted", k * hidden, (repeated, weights), reuses=True)
+    else:
+        each = source
+    up = stack("ffn_up_exps", k * width, each)
     if mlp.gated:
-        gate = stack("ffn_gate_exps", k * width, source)
+        gate = stack("ffn_gate_exps", k * width, each)
         active = b.op("swiglu", k * width, (gate, up))
     else:
         active = b.unary("activation", k * width, up)
     experts = stack("ffn_down_exps", k * hidden, active)
-    experts = b.op("weighted", k * hidden, (experts, weights), reuses=True)
+    if not routing.weighted_inputs:
+        experts = b.op("weighted", k * hidden, (experts, weights), reuses=True)
     b.graph.expand(experts)
     if k == 1:
         out = b.op("cont", hidden, (experts,))
@@ -122,6 +127,4 @@ def _route(b: Blocks, mlp: ExpertsMlp, source: Tensor, routing: Routing) -> tupl
     if routing.normalised:
         total = b.unary("clamp", 1, b.op("sum", 1, (weights,)))
         weights = b.op("normalise", k, (weights, total))
-    if routing.scaled:
-        weights = b.op("scale", k, (weights,))
     return weights, chosen

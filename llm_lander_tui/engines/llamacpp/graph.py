@@ -2,7 +2,8 @@
 
 Sizes are bytes as coefficients on a basis of what a question varies, so that one graph serves
 every context and concurrency: constant, tokens of the micro-batch (`TOKENS`), rows of output
-(`ROWS`), and for each cache its cells times tokens (masks, scores) and its cells times streams.
+(`ROWS`), sequences (`SEQUENCES`), and for each cache its cells times tokens (masks, scores) and its
+cells times streams.
 Views are not tensors of their own: an operation on a view names the tensor that holds the data.
 """
 
@@ -13,8 +14,8 @@ from collections.abc import Iterable, Sequence
 Size = tuple[int, ...]
 """Bytes: coefficients on the graph's basis."""
 
-CONSTANT, TOKENS, ROWS = range(3)
-FIXED_TERMS = 3
+CONSTANT, TOKENS, ROWS, SEQUENCES = range(4)
+FIXED_TERMS = 4
 F32 = 4
 F16 = 2
 I64 = 8

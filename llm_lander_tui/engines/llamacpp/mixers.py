@@ -36,11 +36,11 @@ class AttentionGraph:
         mixer: GroupedAttention,
         source: Tensor,
         inputs: CacheInputs,
-        positions: Tensor,
+        positions: Tensor | None,
         *,
         factors: bool = False,
     ) -> Tensor:
-        """Grouped-query attention up to its output projection."""
+        """Grouped-query attention with its output projection; no `positions`, no rotation."""
         b = self.blocks
         names = {t.name for t in mixer.tensors()}
         biased = {t.name for t in mixer.tensors() if t.bias}
@@ -51,9 +51,10 @@ class AttentionGraph:
             query = b.project("attn_qkv", q + k + v, source)
             if "attn_qkv" in biased:
                 query = b.bias("attn_qkv", q + k + v, query)
-            key = value = query
+            projected = key = value = query
         else:
-            query = b.project("attn_q", q, source)
+            projected = b.project("attn_q", (2 if mixer.output_gate else 1) * q, source)
+            query = projected
             key = b.project("attn_k", k, source)
             value = b.project("attn_v", v, source)
             if "attn_q" in biased:
@@ -65,8 +66,9 @@ class AttentionGraph:
             query = b.norm("attn_q_norm", q, query, viewed=viewed)
             key = b.norm("attn_k_norm", k, key, viewed=viewed)
         viewed = mixer.qk_norm is not QkNorm.PER_HEAD
-        query = b.rope(q, query, positions, viewed=viewed, factors=factors)
-        key = b.rope(k, key, positions, viewed=viewed, factors=factors)
+        if positions is not None:
+            query = b.rope(q, query, positions, viewed=viewed, factors=factors)
+            key = b.rope(k, key, positions, viewed=viewed, factors=factors)
         if inputs.key_rotation is not None:
             query = b.op("rotate", q, (inputs.key_rotation, query))
             key = b.op("rotate", k, (inputs.key_rotation, key))
@@ -81,6 +83,10 @@ class AttentionGraph:
         result = self._attend(query, inputs, (mixer.heads, k, v, out), sinks)
         if inputs.value_rotation is not None:
             result = b.op("rotate", out, (inputs.value_rotation, result))
+        if mixer.output_gate:
+            b.graph.expand(result)
+            gate = b.unary("gate", q, b.op("cont", q, (projected,)))
+            result = b.op("gated", out, (gate, result), reuses=True)
         result = b.project("attn_output", mixer.hidden, result)
         return b.bias("attn_output", mixer.hidden, result) if mixer.out_bias else result
 

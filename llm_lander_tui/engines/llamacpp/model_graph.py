@@ -8,20 +8,38 @@ from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.blocks import Blocks, CacheInputs, WeightBytes
-from llm_lander_tui.engines.llamacpp.cache import window_of, windowed
+from llm_lander_tui.engines.llamacpp.cache import windows_of
+from llm_lander_tui.engines.llamacpp.families import family_of
 from llm_lander_tui.engines.llamacpp.feedforward import Routing, feed_forward
-from llm_lander_tui.engines.llamacpp.graph import CONSTANT, F32, ROWS, TOKENS, Graph, Tensor
+from llm_lander_tui.engines.llamacpp.graph import (
+    CONSTANT,
+    F32,
+    ROWS,
+    SEQUENCES,
+    TOKENS,
+    Graph,
+    Tensor,
+)
 from llm_lander_tui.engines.llamacpp.mixers import AttentionGraph
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
+from llm_lander_tui.engines.llamacpp.recurrent import RecurrentGraph
 from llm_lander_tui.formats import Block, KvFormat
-from llm_lander_tui.models.architecture import Architecture, Layer, Mixer
+from llm_lander_tui.models.architecture import Architecture, Layer, Mixer, Mlp
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
+from llm_lander_tui.models.linear_attention import (
+    GatedDeltaNet,
+    KimiDelta,
+    Mamba1,
+    Mamba2,
+    ShortConv,
+)
 from llm_lander_tui.models.mlp import ExpertsMlp
 
 SEEN_LAYERS = 3
 """How often each kind of layer is built; the allocator repeats itself by then."""
 
+_FEED_FORWARD_NORMS = frozenset(("ffn_norm", "post_attention_norm", "post_ffw_norm"))
 STORED_FACTORS = frozenset(("llama3", "longrope", "su"))
 """RoPE scalings whose frequency factors are a tensor of the file."""
 
@@ -68,9 +86,11 @@ class _Builder:
         self.rope_factors = any(t.scaling in STORED_FACTORS for t in architecture.rope)
         rows = [row for row, _ in architecture.kv_rows]
         # The cache of windowed layers is one of its own, even at full size (--swa-full).
-        self.caches = sorted({windowed(row, options) for row in rows})
-        windows = {windowed(row, options): window_of(row, options) for row in rows}
+        self.rules = windows_of(architecture, options)
+        windows = {self.rules.cache(row): self.rules.size(row) for row in rows}
+        self.caches = sorted(windows)
         self.windows = tuple(windows[c] for c in self.caches)
+        self.family = family_of(architecture)
         self.graph = Graph(len(self.caches))
         self.blocks = Blocks(self.graph, host, host_weights)
         self.attention = AttentionGraph(
@@ -87,21 +107,23 @@ class _Builder:
         self.positions = self.graph.input("positions", ((TOKENS, 4),))
         self.inputs = [self._cache_inputs(i, c) for i, c in enumerate(self.caches)]
         self.rows = self.graph.input("out_ids", ((ROWS, 4),))
+        sources = self.graph.input("states", ((SEQUENCES, 4),)) if self._recurrent() else None
+        self.recurrence = RecurrentGraph(b, sources) if sources is not None else None
         b.device = self.host
         x = b.op("embedding", hidden, (tokens,), weights=(b.weight("token_embd"),))
         x.rows = CONSTANT
         last = len(self.architecture.layers) - 1
-        late = False
+        late = self.family.late_rows
         for number, layer in self._kept():
             self._place(number)
-            late = any(isinstance(m, GroupedAttention) and m.sinks for m in layer.mixers)
             x = self._layer(layer, x, last=number == last and not late)
-        if late:
-            x = b.take_rows(hidden, x, self.rows)
-        b.columns = ROWS
         b.layer = None
         b.device = self._device(self.placement.output)
-        x = b.norm("output_norm", hidden, x)
+        b.columns = TOKENS if late else ROWS
+        x = self._norm("output_norm", x)
+        b.columns = ROWS
+        if late:
+            x = b.take_rows(hidden, x, self.rows)
         self.graph.expand(b.project("output", self.architecture.vocab_size, x))
         return ModelGraph(self.graph, self.windows)
 
@@ -133,7 +155,7 @@ class _Builder:
             wanted -= Counter((kind,))
 
     def _cache_inputs(self, number: int, cache: int) -> CacheInputs:
-        rows = [r for r, _ in self.architecture.kv_rows if windowed(r, self.options) == cache]
+        rows = [r for r, _ in self.architecture.kv_rows if self.rules.cache(r) == cache]
         latent = any(row.latent for row in rows)
         return CacheInputs(
             self.blocks,
@@ -146,41 +168,88 @@ class _Builder:
             ),
         )
 
+    def _recurrent(self) -> bool:
+        return any(True for _ in self.architecture.states)
+
+    def _norm(self, name: str, x: Tensor) -> Tensor:
+        hidden = self.architecture.hidden_size
+        return self.blocks.norm(name, hidden, x, viewed=self.family.layer_norm)
+
     def _layer(self, layer: Layer, x: Tensor, *, last: bool) -> Tensor:
         b, hidden = self.blocks, self.architecture.hidden_size
         norms = {t.name for t in layer.others}
         b.columns = TOKENS
-        residual = x
+        residual = inner = x
         if layer.mixers:
-            mixed = b.norm("attn_norm", hidden, x) if "attn_norm" in norms else x
-            mixed = self._mix(layer, mixed)
+            inner = self._norm("attn_norm", x) if "attn_norm" in norms else x
+            mixed = self._mix(layer, inner)
+            parallel = layer.mlp is not None and not norms & _FEED_FORWARD_NORMS
             if last:
                 mixed = b.take_rows(hidden, mixed, self.rows)
                 residual = b.take_rows(hidden, residual, self.rows)
+                inner = b.take_rows(hidden, inner, self.rows) if parallel else inner
                 b.columns = ROWS
+            if parallel and layer.mlp is not None:
+                out = feed_forward(b, layer.mlp, inner, hidden, self._routing(layer.mlp))
+                return b.add("layer", hidden, b.add("residual", hidden, out, residual), mixed)
             if "post_attention_norm" in norms:
-                mixed = b.norm("post_attention_norm", hidden, mixed)
-            x = residual = b.add("residual", hidden, mixed, residual)
+                mixed = self._norm("post_attention_norm", mixed)
+            inner = residual = b.add("residual", hidden, mixed, residual)
         if layer.mlp is None:
-            return x
-        inner = b.norm("ffn_norm", hidden, x) if "ffn_norm" in norms else x
-        late = isinstance(layer.mlp, ExpertsMlp) and layer.mlp.expert_bias
-        routing = Routing(late_softmax=late, normalised=not late)
-        out = feed_forward(b, layer.mlp, inner, hidden, routing)
+            return inner
+        name = "ffn_norm" if "ffn_norm" in norms else "attn_norm" if not layer.mixers else ""
+        inner = self._norm(name, inner) if name else inner
+        out = feed_forward(b, layer.mlp, inner, hidden, self._routing(layer.mlp))
+        if last and not layer.mixers:
+            out = b.take_rows(hidden, out, self.rows)
+            residual = b.take_rows(hidden, residual, self.rows)
+            b.columns = ROWS
         if "post_ffw_norm" in norms:
-            out = b.norm("post_ffw_norm", hidden, out)
+            out = self._norm("post_ffw_norm", out)
+        if self.family.residual_first:
+            return b.add("layer", hidden, residual, out)
         return b.add("layer", hidden, out, residual)
 
+    def _routing(self, mlp: Mlp) -> Routing:
+        late = isinstance(mlp, ExpertsMlp) and mlp.expert_bias
+        return Routing(
+            normalised=not late, late_softmax=late, weighted_inputs=self.family.weighted_inputs
+        )
+
     def _mix(self, layer: Layer, x: Tensor) -> Tensor:
-        mixer = layer.mixers[0]
+        mixed = [self._mixer(mixer, x) for mixer in layer.mixers]
+        out = mixed[0]
+        for other in mixed[1:]:
+            out = self.blocks.add("mixers", self.architecture.hidden_size, out, other)
+        return out
+
+    def _mixer(self, mixer: Mixer, x: Tensor) -> Tensor:
         row = mixer.kv_row
         if isinstance(mixer, GroupedAttention) and row is not None:
-            inputs = self.inputs[self.caches.index(windowed(row, self.options))]
+            inputs = self.inputs[self.caches.index(self.rules.cache(row))]
             return self.attention.grouped(
-                mixer, x, inputs, self.positions, factors=self.rope_factors
+                mixer,
+                x,
+                inputs,
+                self.positions if self.family.rope else None,
+                factors=self.rope_factors,
             )
         if isinstance(mixer, LatentAttention):
             return self.attention.latent(mixer, x, self.inputs[0], self.positions)
+        if self.recurrence is not None:
+            match mixer:
+                case GatedDeltaNet():
+                    return self.recurrence.gated_delta_net(mixer, x)
+                case Mamba2():
+                    return self.recurrence.mamba2(mixer, x)
+                case Mamba1():
+                    return self.recurrence.mamba1(mixer, x)
+                case ShortConv():
+                    return self.recurrence.short_conv(mixer, x)
+                case KimiDelta():
+                    return self.recurrence.kimi_delta(mixer, x)
+                case _:
+                    pass
         return self._other(mixer, x)
 
     def _other(self, mixer: Mixer, x: Tensor) -> Tensor:
