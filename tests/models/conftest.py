@@ -1,4 +1,4 @@
-"""A Hub on loopback: a real HTTP server that answers as the Hugging Face Hub does."""
+"""A Hub on loopback that answers as the Hugging Face Hub does; the corpus of model facts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+
+from llm_lander_tui.models import presets
+from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.config import parse_config
 
 
 @dataclass
@@ -236,3 +242,33 @@ def safetensors_file() -> Callable[..., bytes]:
         return struct.pack("<Q", len(raw)) + raw + (bytes(end) if data else b"")
 
     return make
+
+
+_DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture(scope="session")
+def facts() -> Callable[[str], dict[str, Any]]:
+    """The table of facts of that name under tests/data, by model."""
+
+    def read(name: str) -> dict[str, Any]:
+        table: dict[str, Any] = json.loads((_DATA / f"{name}.json").read_text("utf-8"))
+        return table["models"]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def architecture(facts: Callable[[str], dict[str, Any]]) -> Callable[[str], Architecture]:
+    """The architecture of a model of the corpus: of a preset, or of tests/data/configs.json."""
+    configs, found = facts("configs"), {}
+
+    def parse(name: str) -> Architecture:
+        if name not in found:
+            config = configs.get(name)
+            found[name] = (
+                presets.load(name).architecture if config is None else parse_config(config, name)
+            )
+        return found[name]
+
+    return parse
