@@ -6,17 +6,16 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.models.background import Progress, no_progress
-from llm_lander_tui.models.directory import DirectorySource
-from llm_lander_tui.models.hub import HubSource
-from llm_lander_tui.models.hub_errors import HubUnreachable
-from llm_lander_tui.models.hub_ref import parse_ref
 from llm_lander_tui.models.model import Model
-from llm_lander_tui.storage.profile_cache import ProfileCache
+
+if TYPE_CHECKING:
+    from llm_lander_tui.models.hub import HubSource
+    from llm_lander_tui.storage.profile_cache import ProfileCache
 
 FRESH_SECONDS = 7 * 24 * 3600
 """A cached profile younger than this is used without asking the Hub."""
@@ -35,7 +34,9 @@ def resolve(
     cache: ProfileCache | None = None,
     hub: HubSource | None = None,
 ) -> Model:
-    """The model that `text` names. The first of these that fits decides:
+    """The model that `text` names.
+
+    The first of these that fits decides:
 
     1. `ollama:NAME`: a model of the Ollama server at OLLAMA_HOST.
     2. `hub:owner/name` or a page of the Hub: the Hub, even where a preset has that name.
@@ -67,6 +68,9 @@ def resolve(
         return presets.load(preset)
     if preset is None and not forced and (Path(text) / "config.json").is_file():
         return local(text)
+    from llm_lander_tui.models.hub import HubSource
+    from llm_lander_tui.storage.profile_cache import ProfileCache
+
     name = re.sub(r"^(?:hub|hf):", "", preset or text, flags=re.IGNORECASE)
     source = hub or HubSource(progress=progress, cancel=cancel, near=near_presets(name))
     return cached_load(name, source, cache or ProfileCache(), refresh=refresh)
@@ -74,6 +78,9 @@ def resolve(
 
 def cached_load(name: str, hub: HubSource, cache: ProfileCache, *, refresh: bool = False) -> Model:
     """A model of the Hub, by its cached profile where that is fresh or the Hub is out of reach."""
+    from llm_lander_tui.models.hub_errors import HubUnreachable
+    from llm_lander_tui.models.hub_ref import parse_ref
+
     key = hub.key(parse_ref(name))
     cached = cache.get(key)
     if cached is not None and not refresh and cached.age_seconds < FRESH_SECONDS:
@@ -100,6 +107,8 @@ def local(text: str) -> Model:
         from llm_lander_tui.models.gguf_model import GgufSource
 
         return GgufSource().load(str(path))
+    from llm_lander_tui.models.directory import DirectorySource
+
     return DirectorySource().load(str(path))
 
 
@@ -125,6 +134,8 @@ def find_preset(text: str) -> str | None:
 
 def near_presets(text: str) -> tuple[str, ...]:
     """Up to three presets whose names are near `text`, owner left aside."""
+    from difflib import get_close_matches
+
     from llm_lander_tui.models import presets
 
     by_tail = {name.rpartition("/")[2].lower(): name for name in presets.names()}

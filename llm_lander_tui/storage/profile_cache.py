@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from llm_lander_tui.models.profile import Profile
 _SCHEMA = 1
 """Raised when the content of a file changes its meaning; files of another number are misses."""
 _SUFFIX = ".json.gz"
-_LONGEST_NAME = 160
+_LONGEST_NAME = 220
 _LARGEST = 256 * 1024**2
 
 
@@ -66,7 +66,7 @@ class ProfileCache:
 
     def get(self, key: str) -> Cached | None:
         """The profile stored under `key`, None when there is none that can be read."""
-        path = self._path(key)
+        path = self.path(key)
         try:
             with gzip.open(path) as file:
                 raw = file.read(_LARGEST + 1)
@@ -91,15 +91,12 @@ class ProfileCache:
         try:
             raw = gzip.compress(json.dumps(stored).encode(), compresslevel=3)
             self.directory.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.directory, suffix=".tmp")
+            draft = self.directory / f"{os.getpid()}-{threading.get_ident()}.tmp"
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(raw)
-                Path(name).replace(self._path(key))
-            except BaseException:
-                with suppress(OSError):
-                    Path(name).unlink()
-                raise
+                draft.write_bytes(raw)
+                draft.replace(self.path(key))
+            finally:
+                draft.unlink(missing_ok=True)
         except (OSError, ValueError, TypeError):
             return False
         return True
@@ -107,7 +104,7 @@ class ProfileCache:
     def forget(self, key: str) -> None:
         """Remove what is stored under `key`."""
         with suppress(OSError):
-            self._path(key).unlink()
+            self.path(key).unlink()
 
     def entries(self) -> tuple[CacheEntry, ...]:
         """What is stored, the newest first."""
@@ -120,7 +117,7 @@ class ProfileCache:
                     found.append(CacheEntry(unquote(name), age))
         return tuple(sorted(found, key=lambda entry: entry.age_seconds))
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
         """A file name that every file system takes, whatever the key; the hash tells keys apart."""
         digest = sha256(key.encode()).hexdigest()[:16]
         return self.directory / f"{digest}-{quote(key, safe='')[:_LONGEST_NAME]}{_SUFFIX}"
@@ -147,13 +144,13 @@ def _facts(profile: Profile) -> dict[str, object]:
 
 
 def _profile(facts: dict[str, object]) -> Profile:
-    """The profile of stored facts; whatever does not fit raises `ValueError` or `LookupError`."""
+    """The profile of stored facts; raises `ValueError`, `TypeError` or `LookupError`."""
     config, quantization = facts["config"], facts["quantization"]
     warnings = facts["warnings"]
     if not isinstance(config, dict) or not isinstance(warnings, list):
-        raise ValueError("not a profile")
+        raise TypeError("not a profile")
     if quantization is not None and not isinstance(quantization, dict):
-        raise ValueError("not a profile")
+        raise TypeError("not a profile")
     return Profile(
         str(facts["name"]),
         str(facts["source"]),

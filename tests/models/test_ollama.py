@@ -86,6 +86,7 @@ def ollama():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     state["host"] = f"127.0.0.1:{server.server_address[1]}"
     yield state
