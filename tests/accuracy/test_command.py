@@ -1,0 +1,158 @@
+"""`llm-lander accuracy`: files in, report out, whatever the records hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_lander_tui.accuracy import command, llamacpp, other, vllm
+from llm_lander_tui.accuracy.library import ConfigLibrary
+from llm_lander_tui.accuracy.records import Skipped
+from llm_lander_tui.errors import SourceError, UsageError
+
+GOLDEN = {
+    "id": "g-1",
+    "config": "meta-llama__Llama-3.1-8B-Instruct",
+    "tp": 1,
+    "kv_format": "bf16",
+    "available_kv_bytes": 10 * 1024**3,
+    "max_model_len": 8192,
+    "max_num_batched_tokens": 2048,
+    "async_scheduling": False,
+    "num_blocks": 5120,
+    "capacity_tokens": 81920,
+}
+SGLANG = {
+    "id": "s-1",
+    "source": "https://example.org/log",
+    "engine": "sglang",
+    "model": "meta-llama/Llama-3.1-8B-Instruct",
+    "config": "meta-llama__Llama-3.1-8B-Instruct",
+    "config_match": "exact",
+    "weight_format": "bf16",
+    "kv_format": "bf16",
+    "n_gpus": 1,
+    "tp": 1,
+    "measured": {"k_gib": 2.33, "v_gib": 2.33, "kv_tokens": 38141},
+    "usable": ["kv_bytes_per_token"],
+}
+
+
+def write(path: Path, *records: object) -> str:
+    path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    return str(path)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_records_find_their_predictor_by_their_fields():
+    assert command.predictor_of(GOLDEN) is vllm.predict
+    assert command.predictor_of({"bytes": {}, "n_ctx": 4096}) is llamacpp.predict
+    assert command.predictor_of({"engine": "vllm", "usable": []}) is vllm.predict
+    assert command.predictor_of({"engine": "koboldcpp", "ngl": None}) is llamacpp.predict
+    # The other engines' set has llama.cpp files too, without llama.cpp's options.
+    assert command.predictor_of({"engine": "llama.cpp", "tp": None}) is other.predict
+    assert command.predictor_of({}) is None
+
+
+def test_the_error_of_each_quantity_comes_out(tmp_path, capsys):
+    assert command.run([write(tmp_path / "a.jsonl", GOLDEN, SGLANG)], as_json=True) == 0
+    blocks, tokens, row = lines(capsys)
+    # 10 GiB / (16 tokens x 128 KiB) = 5,120 blocks.
+    assert (blocks["quantity"], blocks["predicted"]) == ("num_blocks", 5120)
+    assert (tokens["quantity"], tokens["error"]) == ("capacity_tokens", 0.0)
+    assert row["engine"] == "sglang"
+    assert row["predicted"] == 131072
+    assert abs(row["error"]) < 0.001
+
+
+def test_an_engine_can_be_asked_for_alone(tmp_path, capsys):
+    path = write(tmp_path / "a.jsonl", GOLDEN, SGLANG)
+    command.run([path], engine="SGLang", as_json=True)
+    assert [line["id"] for line in lines(capsys)] == ["s-1"]
+    with pytest.raises(UsageError, match="nonesuch"):
+        command.run([path], engine="nonesuch")
+
+
+def test_directories_of_configs_come_before_the_presets(tmp_path, capsys):
+    config = {
+        "model_type": "llama", "hidden_size": 1024, "num_hidden_layers": 2, "vocab_size": 1000,
+        "num_attention_heads": 8, "num_key_value_heads": 8, "intermediate_size": 2048,
+    }  # fmt: skip
+    write(tmp_path / "meta-llama__Llama-3.1-8B-Instruct.json", config)
+    path = write(tmp_path / "a.jsonl", SGLANG)
+    command.run([path], configs=[str(tmp_path)], as_json=True)
+    (row,) = lines(capsys)
+    assert row["predicted"] == 2 * 8 * 128 * 2 * 2
+
+
+def test_an_unknown_config_is_a_reason(tmp_path, capsys):
+    path = write(tmp_path / "a.jsonl", SGLANG | {"config": "nobody__nothing"})
+    command.run([path], as_json=True)
+    (row,) = lines(capsys)
+    assert row["id"] == "s-1"
+    assert "nobody/nothing" in row["skipped"]
+
+
+def test_broken_lines_and_records_never_end_the_run(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{not json\n\n[1]\n"text"\n'
+        + json.dumps(SGLANG | {"measured": "none", "tp": "two", "context": {}})
+        + "\n"
+        + json.dumps({"id": 7, "engine": ["x"], "usable": 3})
+        + "\n"
+        + json.dumps(SGLANG)
+        + "\n",
+        encoding="utf-8",
+    )
+    assert command.run([str(path)], as_json=True) == 0
+    found = lines(capsys)
+    assert [row["id"] for row in found[:3]] == ["a.jsonl:1", "a.jsonl:3", "a.jsonl:4"]
+    assert all("skipped" in row for row in found[:-1])
+    assert found[-1]["quantity"] == "kv_bytes_per_token"
+    command.run([str(path)])
+    assert "the line is not a JSON object" in capsys.readouterr().out
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    base=st.sampled_from([GOLDEN, SGLANG]),
+    key=st.sampled_from(sorted({*GOLDEN, *SGLANG, "bytes", "ngl", "gpu_name", "options"})),
+    value=json_values,
+)
+def test_any_field_may_hold_anything(base, key, value):
+    found = command.outcome(base | {key: value}, ConfigLibrary())
+    assert isinstance(found.result, Skipped | tuple)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SourceError, match="could not be read"):
+        command.run([str(tmp_path / "none.jsonl")])
+
+
+def test_without_files_the_checkouts_own_records_are_taken(capsys):
+    assert command.run([]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    records, predicted = (int(first.split()[i].replace(",", "")) for i in (0, 5))
+    assert records > 500
+    assert predicted >= 0.85 * records
+
+
+def test_an_installed_package_says_where_the_records_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "__file__", str(tmp_path / "a" / "b" / "command.py"))
+    with pytest.raises(SourceError, match="tests/data/accuracy"):
+        command.run([])

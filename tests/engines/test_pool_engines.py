@@ -1,0 +1,141 @@
+"""The budget rules of SGLang, TensorRT-LLM, TGI and LMDeploy, by hand and against logs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llm_lander_tui.engines.base import Kind
+from llm_lander_tui.engines.lmdeploy import LMDEPLOY, LmDeployOptions
+from llm_lander_tui.engines.sglang import SGLANG, SglangOptions, static_fraction
+from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM, TensorRtOptions
+from llm_lander_tui.engines.tgi import TGI, TgiOptions
+from llm_lander_tui.formats import kv_format
+from llm_lander_tui.gpus import catalog
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory import recipes
+from llm_lander_tui.models import presets
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.units import GIB, MIB
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+H100 = catalog.hypothetical(catalog.find("H100 SXM5 80GB"), 0)
+
+
+def scenario(engine, name=LLAMA, weights="BF16", kv="bf16", gpus=(H100,), options=None):
+    return Scenario(
+        presets.load(name),
+        engine,
+        recipes.get(weights),
+        kv_format(kv),
+        gpus,
+        4096,
+        margin_bytes=0,
+        tensor_parallel=len(gpus),
+        options=options,
+    )
+
+
+def reserved(footprint) -> int:
+    kinds = (Kind.RESERVED, Kind.ACTIVATIONS, Kind.GRAPHS)
+    return sum(a.bytes for a in footprint.allocations(1, 1) if a.kind in kinds)
+
+
+def test_sglang_keeps_512_mb_and_1_5_mb_a_token_and_2_mb_a_graph():
+    # H100, 81,559 MiB: 512 + 1.5 x 8192 + 128 + 2 x 256 = 13,440; 1 - 13440 / 81559 = 0.835.
+    fraction, why = static_fraction(scenario(SGLANG), SglangOptions())
+    assert fraction == pytest.approx(0.835, abs=0.001)
+    assert "13,440 MB" in why
+
+
+def test_sglang_gives_weights_and_cache_the_fraction_of_what_is_free():
+    footprint = SGLANG.footprint(scenario(SGLANG, options=SglangOptions(mem_fraction_static=0.5)))
+    outside = sum(
+        a.bytes
+        for a in footprint.allocations(1, 1)
+        if a.kind is Kind.RUNTIME and "segments" not in a.why
+    )
+    assert reserved(footprint) == round(0.5 * (H100.free_bytes - outside))
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "gib"),
+    [(LLAMA, 1, 15.02), ("Qwen/Qwen3-8B", 1, 15.28), ("Qwen/Qwen3-14B", 4, 7.08)],
+)
+def test_sglang_prints_what_its_weights_take_from_the_driver(name, gpus, gib):
+    # Start-up logs of 2025 and 2026; two decimals are printed.
+    footprint = SGLANG.footprint(scenario(SGLANG, name, gpus=(H100,) * gpus))
+    assert footprint.weight_bytes(0) / GIB == pytest.approx(gib, abs=0.006)
+
+
+def test_sglang_pools_a_share_of_tokens_for_window_layers():
+    footprint = SGLANG.footprint(scenario(SGLANG, "openai/gpt-oss-20b", "MXFP4"))
+    (cached,) = (a.bytes for a in footprint.allocations(10_000, 1) if a.kind is Kind.KV_CACHE)
+    # 12 full layers, and 12 of windows with 0.8 of the tokens; 8 heads x 64 x 2 x 2 B.
+    assert cached == 12 * 2048 * (10_000 + 8_000)
+
+
+def test_tensorrt_llm_takes_a_fraction_of_what_is_left():
+    # NVIDIA/TensorRT-LLM issue 6294: 860,320 tokens at a fraction of 0.8, 23,552 tokens and 4,096
+    # sequences a step, FP8 weights and cache.
+    options = TensorRtOptions(0.8, max_num_tokens=23552, max_batch_size=4096)
+    footprint = TENSORRT_LLM.footprint(
+        scenario(TENSORRT_LLM, weights="FP8", kv="fp8", options=options)
+    )
+    assert footprint.bytes_per_token(0) == 65536
+    assert footprint.pool_tokens(0) == pytest.approx(860_320, rel=0.03)
+
+
+def test_tensorrt_llm_pads_mxfp4_experts_to_128_on_both_sides():
+    # 63.52 GiB in a log of gpt-oss-120b.
+    footprint = TENSORRT_LLM.footprint(scenario(TENSORRT_LLM, "openai/gpt-oss-120b", "MXFP4"))
+    assert footprint.weight_bytes(0) / GIB == pytest.approx(63.52, abs=0.3)
+
+
+def test_tgi_leaves_a_tenth_of_the_card_free():
+    footprint = TGI.footprint(scenario(TGI, options=TgiOptions(cuda_memory_fraction=0.8)))
+    kept = sum(a.bytes for a in footprint.allocations(1, 1) if a.kind is Kind.RESERVED)
+    assert kept == round((1 - 0.8 * 0.9) * H100.total_bytes)
+
+
+def test_lmdeploy_takes_a_fraction_of_what_the_weights_leave():
+    options = LmDeployOptions(cache_max_entry_count=0.5)
+    footprint = LMDEPLOY.footprint(scenario(LMDEPLOY, options=options))
+    fixed = sum(
+        a.bytes for a in footprint.allocations(1, 1) if a.kind in (Kind.WEIGHTS, Kind.RUNTIME)
+    )
+    assert reserved(footprint) == round(0.5 * (H100.free_bytes - fixed))
+
+
+def test_lmdeploy_counts_scales_of_an_integer_cache():
+    footprint = LMDEPLOY.footprint(scenario(LMDEPLOY, kv="int8"))
+    # 32 layers x 8 heads x (128 + 4) bytes, keys and values.
+    assert footprint.bytes_per_token(0) == 32 * 8 * (128 + 4) * 2
+
+
+def test_a_latent_cache_is_on_every_rank():
+    name = "deepseek-ai/DeepSeek-V3"
+    footprint = SGLANG.footprint(scenario(SGLANG, name, "FP8-block", gpus=(H100,) * 8))
+    assert [footprint.bytes_per_token(i) for i in range(8)] == [70272] * 8
+
+
+def test_fewer_kv_heads_than_ranks_are_replicated():
+    name = "Qwen/Qwen3-30B-A3B"
+    footprint = SGLANG.footprint(scenario(SGLANG, name, gpus=(H100,) * 8))
+    # 4 KV heads on 8 ranks: one head of 128 on each of them.
+    assert footprint.bytes_per_token(0) == 48 * 128 * 2 * 2
+
+
+def test_the_users_margin_is_the_least_that_stays_free():
+    asked = scenario(TENSORRT_LLM, options=TensorRtOptions(free_gpu_memory_fraction=1.0))
+    without = TENSORRT_LLM.footprint(asked).needed(1, 1)[0]
+    margin = TENSORRT_LLM.footprint(replace(asked, margin_bytes=700 * MIB)).needed(1, 1)[0]
+    assert margin - without == 700 * MIB
+
+
+def test_a_card_that_others_use_leaves_a_smaller_pool():
+    busy = Gpu(0, "H100", H100.total_bytes, 20 * GIB, H100.total_bytes - 20 * GIB, spec=H100.spec)
+    free = SGLANG.footprint(scenario(SGLANG)).pool_tokens(0)
+    left = SGLANG.footprint(scenario(SGLANG, gpus=(busy,))).pool_tokens(0)
+    assert left < free
