@@ -22,28 +22,52 @@ _REGEX_PREFIXES = (
 )  # fmt: skip
 """What a regular expression may expect before "layers."; every one is tried."""
 
-_FUSED = (
+_SPELLINGS = (
     (re.compile(r"(?<=\.)[qkv]_proj$"), "qkv_proj"),
     (re.compile(r"(?<=\.)(?:gate|up)_proj$"), "gate_up_proj"),
+    (re.compile(r"(?<=\.)(?:q_a|kv)_proj$"), "fused_wqa_wkv"),
+    (re.compile(r"(?<=\.)q_b_proj$"), "wq_b"),
+    (re.compile(r"(?<=\.)o_([ab])_proj$"), r"wo_\1"),
 )
+"""What engines fuse a projection into, and DeepSeek's own names."""
+
+_SYNONYMS = (
+    (re.compile(r"\b(?:ffn|feed_forward|block_sparse_moe)\b"), "mlp"),
+    (re.compile(r"\b(?:attn|attention)\b"), "self_attn"),
+)
+"""Blocks of a layer that checkpoints name apart."""
 
 
 def canonical(name: str) -> str:
-    """A module name without the prefix of the language model."""
-    return _TEXT_PREFIX.sub("", name)
+    """A module name without the prefix of the language model, its blocks by their usual names."""
+    name = _TEXT_PREFIX.sub("", name)
+    for synonym, usual in _SYNONYMS:
+        name = synonym.sub(usual, name)
+    return name
 
 
 def module_names(layer: int | None, tensor: Tensor) -> tuple[str, ...]:
     """The canonical names that a config may call the tensor's module by.
 
-    An expert stack also goes by the name of its first expert, a projection by the name of the
-    matrix that engines fuse it into.
+    An expert stack also goes by the name of its first expert, a projection by other spellings.
     """
-    name = canonical(tensor.module) if layer is None else f"layers.{layer}.{tensor.module}"
-    names = [name]
-    if tensor.shard in (Shard.EXPERTS, Shard.EXPERTS_ROW):
-        names.append(name.replace(".experts.", ".experts.0.", 1))
-    names += [fused.sub(whole, n) for n in names[:2] for fused, whole in _FUSED if fused.search(n)]
+    names = _module_names(tensor.module, tensor.shard in (Shard.EXPERTS, Shard.EXPERTS_ROW))
+    if layer is None:
+        return names
+    return tuple(f"layers.{layer}.{name}" for name in names)
+
+
+@lru_cache(maxsize=4096)
+def _module_names(module: str, stack: bool) -> tuple[str, ...]:
+    names = [canonical(module)]
+    if stack:
+        names.append(names[0].replace("experts.", "experts.0.", 1))
+    names += [
+        spelling.sub(other, name)
+        for name in names[:2]
+        for spelling, other in _SPELLINGS
+        if spelling.search(name)
+    ]
     return tuple(names)
 
 
@@ -58,6 +82,11 @@ def _runs(name: str) -> Iterator[str]:
     for start in range(len(parts)):
         for end in range(start + 1, len(parts) + 1):
             yield ".".join(parts[start:end])
+
+
+def _other_blocks(name: str) -> str:
+    """The name as checkpoints write it that call the blocks "ffn" and "attn"."""
+    return name.replace(".mlp.", ".ffn.").replace(".self_attn.", ".attn.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +114,10 @@ class Modules:
             return True
         if self.names and any(run in self.names for run in _runs(name)):
             return True
-        return any(
-            _compiled(pattern).match(prefix + name)
-            for pattern in self.patterns
-            for prefix in _REGEX_PREFIXES
-        )
+        if not self.patterns:
+            return False
+        spelt = [prefix + n for n in (name, _other_blocks(name)) for prefix in _REGEX_PREFIXES]
+        return any(_compiled(p).match(n) for p in self.patterns for n in spelt)
 
 
 def modules(entries: Iterable[str]) -> Modules:

@@ -107,13 +107,22 @@ def _fp8(values: Values) -> Recipe:
     kept = listed(values, "modules_to_not_convert", "ignored_layers")
     layers = quantized_layers(values)
     block = block_shape(values, "weight_block_size")
-    if block is not None:
-        storage: Storage = methods.fp8_block(*block)
-        return LinearRecipe("FP8-block", "fp8", 8, storage, storage, kept=kept, overrides=layers)
     static = values.get("activation_scheme") == "static"
-    storage = methods.FP8_TENSOR
-    name = "FP8" if static or "activation_scheme" not in values else "FP8-dynamic"
-    return LinearRecipe(name, "fp8", 8, storage, storage, kept=kept, overrides=layers)
+    if block is not None:
+        storage, name = methods.fp8_block(*block), "FP8-block"
+    else:
+        storage = methods.FP8_TENSOR
+        name = "FP8" if static or "activation_scheme" not in values else "FP8-dynamic"
+    if layers:
+        listed_first = layers[0][1]
+        family = listed_first.name if listed_first.name in ("nvfp4", "mxfp4") else "fp8"
+        name = f"{listed_first.name.upper()}+{name}"
+        return LinearRecipe(name, family, 4, storage, storage, kept=kept, overrides=layers)
+    if values.get("expert_dtype") == "fp4":
+        # DeepSeek-V4 states its experts beside the quantization_config.
+        name = f"MXFP4+{name}"
+        return LinearRecipe(name, "mxfp4", 4, storage, methods.MXFP4, kept=kept)
+    return LinearRecipe(name, "fp8", 8, storage, storage, kept=kept)
 
 
 def _fbgemm(values: Values) -> Recipe:

@@ -13,6 +13,7 @@ from importlib import resources
 from llm_lander_tui.errors import SourceError
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.profile import quantization_of
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +66,4 @@ def load(name: str) -> Model:
             "Search for a part of its name.",
         )
     _, config = json.loads(line)
-    quantization = config.get("quantization_config")
-    if quantization is None and isinstance(config.get("text_config"), dict):
-        quantization = config["text_config"].get("quantization_config")
-    return Model(name, "preset", parse_config(config, name), quantization=quantization)
+    return Model(name, "preset", parse_config(config, name), quantization=quantization_of(config))

@@ -37,14 +37,18 @@ class Profile:
 
 
 def quantization_of(config: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The quantization_config of a config.json, at the top or in its text model."""
+    """The quantization_config of a config.json, at the top or in its text model.
+
+    The number format of experts that DeepSeek-V4 states beside it comes with it.
+    """
     places = [config, *(config.get(key) for key in ("text_config", "llm_config"))]
     for place in places:
         if isinstance(place, Mapping):
             for key in ("quantization_config", "compression_config", "quantization"):
                 found = place.get(key)
                 if isinstance(found, Mapping) and found:
-                    return found
+                    experts = place.get("expert_dtype")
+                    return {**found, "expert_dtype": experts} if experts else found
     return None
 
 

@@ -9,6 +9,7 @@ from llm_lander_tui.memory.own_format import kv_format_of, recipe_of
 from llm_lander_tui.memory.quantization_config import read
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.profile import quantization_of
 
 
 def kept(architecture, config) -> set[tuple[int | None, str]]:
@@ -94,6 +95,28 @@ def test_fp8_blocks_with_modules_left_out(qwen3_moe):
     # "gate" is the router, and no part of "gate_proj".
     assert (3, "ffn_gate_exps") not in found
     assert (4, "attn_q") not in found
+
+
+def test_experts_whose_format_stands_beside_the_config(qwen3_moe):
+    # As DeepSeek-V4 states it: 4-bit experts, the other layers in FP8 blocks.
+    config = {"expert_dtype": "fp4", "quantization_config": {
+        "quant_method": "fp8", "weight_block_size": [128, 128]}}  # fmt: skip
+    found = stores(qwen3_moe, quantization_of(config))
+    assert found[4, "ffn_up_exps"] == "MXFP4"
+    assert found[4, "attn_q"] == "fp8"
+
+
+def test_blocks_that_checkpoints_name_otherwise(qwen3_moe):
+    config = {
+        "quant_method": "fp8", "weight_block_size": [128, 128],
+        "quantized_layers": {f"layers.{i}.ffn.experts": {"quant_algo": "NVFP4"} for i in range(47)},
+        "modules_to_not_convert": ["re:.*attn.k_proj"],
+    }  # fmt: skip
+    found = stores(qwen3_moe, config)
+    assert found[4, "ffn_up_exps"] == "nvfp4"
+    assert found[47, "ffn_up_exps"] == "fp8"
+    assert found[4, "attn_k"] == "bf16"
+    assert read(config).name == "NVFP4+FP8-block"
 
 
 def test_gptq_with_dynamic_patterns(llama_8b):
