@@ -30,7 +30,9 @@ def recipe_of(model: Model) -> Recipe:
     Raises `SourceError` with the reason where a quantised checkpoint cannot be read.
     """
     checkpoint = model.checkpoint
-    if checkpoint is not None and model.source in ("gguf", "ollama"):
+    if checkpoint is not None and (
+        checkpoint.container == "gguf" or model.source in {"gguf", "ollama"}
+    ):
         return _gguf(checkpoint)
     if not model.quantization:
         return PLAIN.get(model.architecture.dtype, PLAIN["bfloat16"])

@@ -41,8 +41,8 @@ def _of_config(path: Path) -> Profile:
     config = _object(path)
     if "peft_type" in config or "base_model_name_or_path" in config:
         raise adapter_only(str(path), str(config.get("base_model_name_or_path") or ""))
-    name = path.resolve().parent.name if path.name == "config.json" else path.stem
-    return Profile(name, "directory", config, quantization_of(config))
+    name = path.parent if path.name == "config.json" else path
+    return Profile(str(name), "directory", config, quantization_of(config))
 
 
 def _of_directory(path: Path) -> Profile:
@@ -62,7 +62,7 @@ def _of_directory(path: Path) -> Profile:
     if quantization is None and modelopt.is_file():
         quantization = modelopt_quantization(_object(modelopt))
     checkpoint, warnings = _checkpoint(path, quantization)
-    return Profile(name, "directory", config, quantization, checkpoint, warnings)
+    return Profile(str(path), "directory", config, quantization, checkpoint, warnings)
 
 
 def _checkpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from llm_lander_tui.errors import SourceError
@@ -19,8 +20,11 @@ def damaged(where: str, how: str) -> SourceError:
     )
 
 
+_LARGEST_CHUNK = 8 * 1024**2
+
+
 class Cursor:
-    """Reads forwards in chunks, never beyond `limit` bytes of the file.
+    """Reads forwards in chunks that grow, never beyond `limit` bytes of the file.
 
     `size` is the size of the file where it is known. Skipped bytes are not fetched.
     """
@@ -61,19 +65,22 @@ class Cursor:
 
     def skip_strings(self, count: int, *, big: bool) -> None:
         """Go on past `count` strings, each a 64-bit length and its bytes."""
-        order = "big" if big else "little"
-        from_bytes = int.from_bytes
+        unpack = struct.Struct(">Q" if big else "<Q").unpack_from
+        buffer, at = self._buffer, self._at
+        end = len(buffer)
         for _ in range(count):
-            at = self._at
-            if at + 8 > len(self._buffer):
+            if at + 8 > end:
+                self._at = min(at, end)
                 self._fill(8)
-                at = self._at
-            length = from_bytes(self._buffer[at : at + 8], order)  # type: ignore[arg-type]
-            if at + 8 + length <= len(self._buffer):
-                self._at = at + 8 + length
-            else:
-                self._at = at + 8
-                self.skip(length)
+                buffer, at = self._buffer, self._at
+                end = len(buffer)
+            at += 8 + unpack(buffer, at)[0]
+            if at > end:
+                self._at = end
+                self.skip(at - end)
+                buffer, at = self._buffer, self._at
+                end = len(buffer)
+        self._at = at
 
     def _allow(self, count: int) -> None:
         end = self.position + count
@@ -91,5 +98,6 @@ class Cursor:
             last = min(last, self._size)
         self._base, self._at = self.position, 0
         self._buffer = rest + self._read(first, last)
+        self._chunk = min(2 * self._chunk, max(self._chunk, _LARGEST_CHUNK))
         if len(self._buffer) < count:
             raise damaged(self._where, "it ends inside its own header (cut off?)")

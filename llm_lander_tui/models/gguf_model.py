@@ -62,7 +62,7 @@ class GgufSource:
                 "Download the other parts into the same directory.",
             )
         headers = [gguf_file.read_file(path.parent / part) for part in parts]
-        return gguf_profile(path.stem, "gguf", headers, quant_label(path.name))
+        return gguf_profile(str(path), "gguf", headers, quant_label(path.name))
 
 
 def gguf_profile(
@@ -151,4 +151,5 @@ def checkpoint(
         sum(tensor.bytes for tensor in tensors) if tensors else None,
         tuple(elements.most_common()),
         tensors,
+        "gguf",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from llm_lander_tui.errors import SourceError
@@ -63,7 +64,8 @@ def hub_gguf_profile(
     progress(f"Reading the header of {choice.name}", 0.3)
     headers = run_all(tasks, ticket, _CONNECTIONS)
     progress(f"{ref.repo} is known", 1.0)
-    return gguf_profile(str(ref), "hub", headers, choice.label, warnings)
+    named = replace(ref, quant=choice.label) if ref.file is None and choice.label else ref
+    return gguf_profile(str(named), "hub", headers, choice.label, warnings)
 
 
 def _header(

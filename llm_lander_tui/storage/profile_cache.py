@@ -138,6 +138,7 @@ def _facts(profile: Profile) -> dict[str, object]:
             "format": stored.format,
             "bytes": stored.bytes,
             "elements": [list(counted) for counted in stored.elements],
+            "container": stored.container,
             "tensors": [[t.name, t.type, list(t.shape), t.bytes] for t in stored.tensors],
         }
     return facts
@@ -175,4 +176,5 @@ def _checkpoint(facts: object) -> Checkpoint | None:
             StoredTensor(str(name), str(kind), tuple(int(n) for n in shape), int(length))
             for name, kind, shape, length in facts["tensors"]
         ),
+        str(facts["container"]),
     )

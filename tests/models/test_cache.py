@@ -21,7 +21,7 @@ PROFILE = Profile(
     "hub",
     {"model_type": "llama", "rope_scaling": None, "list": [1, 2.5, "x"]},
     {"quant_method": "awq"},
-    Checkpoint("awq", 123, (("I32", 5),), (StoredTensor("a", "I32", (5, 1), 20),)),
+    Checkpoint("awq", 123, (("I32", 5),), (StoredTensor("a", "I32", (5, 1), 20),), "gguf"),
     ("beware",),
 )
 

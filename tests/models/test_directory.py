@@ -28,7 +28,8 @@ def test_one_file(tmp_path, llama_config, safetensors_file):
     raw = safetensors_file(("a", "BF16", (10, 3)), ("b", "F32", (5,)), data=True)
     put(tmp_path, config__json=llama_config, model__safetensors=raw)
     model = load(tmp_path)
-    assert model.name == tmp_path.name
+    assert model.name == str(tmp_path)
+    assert model.title == tmp_path.name
     assert model.source == "directory"
     assert model.checkpoint.bytes == 60 + 20
     assert model.checkpoint.elements == (("BF16", 30), ("F32", 5))
@@ -61,10 +62,10 @@ def test_quantization_of_config_and_of_modelopt(tmp_path, llama_config):
 def test_path_of_a_config_alone(tmp_path, llama_config):
     put(tmp_path, config__json=llama_config)
     model = load(tmp_path / "config.json")
-    assert model.name == tmp_path.name
+    assert model.name == str(tmp_path)
     assert model.checkpoint is None
     put(tmp_path, mine__json=llama_config)
-    assert load(tmp_path / "mine.json").name == "mine"
+    assert load(tmp_path / "mine.json").title == "mine.json"
 
 
 def test_adapter_names_its_base(tmp_path):

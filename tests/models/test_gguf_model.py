@@ -231,7 +231,7 @@ def test_split_file_by_any_of_its_parts(tmp_path):
         model = GgufSource().load(str(part))
         assert len(model.checkpoint.tensors) == len(TENSORS)
         assert model.checkpoint.format == "Q8_0"
-        assert model.source == "gguf"
+        assert (model.source, model.name) == ("gguf", str(part))
     second.unlink()
     with pytest.raises(SourceError, match="1 of the 2 parts"):
         GgufSource().load(str(first))

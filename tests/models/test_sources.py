@@ -68,7 +68,7 @@ def test_paths(ask, tmp_path, llama_config):
     for text in (str(folder), str(folder / "config.json"), "./models/mine", "models/mine",
                  "models/mine/config.json"):  # fmt: skip
         assert ask(text).source == "directory"
-        assert ask(text).name == "mine"
+        assert ask(text).title == "mine"
 
 
 def test_gguf_path(ask, tmp_path):
