@@ -27,8 +27,18 @@ def evaluate(scenario: Scenario) -> Plan:
             *footprint.problems,
             *(b.refusal for b in footprint.budgets if b.refusal is not None),
         ),
-        notes=footprint.notes,
+        notes=(*_beyond_the_model(scenario), *footprint.notes),
     )
+
+
+def _beyond_the_model(scenario: Scenario) -> tuple[str, ...]:
+    limit = scenario.model.architecture.context_limit
+    if limit is None or scenario.context <= limit.trained:
+        return ()
+    said = f"{scenario.context:,} tokens are beyond the model's own {limit.trained:,}"
+    if limit.extended is not None and scenario.context <= limit.extended:
+        return (f"{said}: it needs the RoPE scaling that its authors document.",)
+    return (f"{said}: memory is planned for them, sense is not promised.",)
 
 
 def max_context(scenario: Scenario) -> int | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import log2
 
+from llm_lander_tui.errors import SourceError
 from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.planner import choices
 from llm_lander_tui.planner.evaluate import max_context
@@ -15,8 +17,15 @@ from llm_lander_tui.units import format_tokens
 COMFORTABLE_CONTEXT = 32768
 """Tokens beyond which more context is no longer weighed against fidelity."""
 
-_WEIGHT_COST = ((8.0, 0.0), (6.0, 0.5), (5.0, 1.0), (4.0, 1.5), (3.0, 4.0), (2.0, 8.0))
+_LOSS_AT_NOMINAL = 1.5
+_NOMINAL_BITS = 4.8
+_LOSS_DOUBLES_PER_BIT = 1.6
+"""Steps lost at 4.8 bits (Q4_K_M), and how often they double with every bit less: a rank after the
+common finding that perplexity worsens about threefold per bit, not a measure of any model."""
 _HALVING_COST = 3.0
+_QUANTISED_BITS = 12.0
+_MORE_THAN_RELEASED = 2.0
+"""Steps for storing released weights in more bits than they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +43,31 @@ def recommend(scenario: Scenario, kvs: tuple[KvFormat, ...] | None = None) -> Re
     `kvs` limits the KV formats considered (None: all of the engine).
 
     Every weight format x KV format is ranked by a cost in steps: fidelity lost in the weights (none
-    down to 8 bits, little down to 4, much below; above 8 bits the price is reading twice the bytes
-    per token), fidelity lost in the cache, and three steps for every halving of the context below
-    what was asked or 32,768 tokens, whichever is larger, as far as the model supports it.
+    in the format that the model was released in, next to none at 8 bits, more than double with
+    every bit less; at 16 bits the price is reading twice the bytes per token), fidelity lost in the
+    cache, and three steps for every halving of the context below what was asked or 32,768 tokens,
+    whichever is larger, as far as the model supports it.
     """
     limit = scenario.model.architecture.context_limit
     wanted = max(scenario.context, COMFORTABLE_CONTEXT)
     wanted = min(wanted, limit.trained) if limit is not None else wanted
+    formats = choices.weight_formats(scenario.model, scenario.engine)
+    losses = _weight_losses(scenario, formats)
+    pairs = [
+        (losses[weights] + _kv_loss(kv), weights, kv)
+        for weights in formats
+        for kv in kvs or choices.kv_columns(scenario.engine, scenario.kv)
+    ]
     best: tuple[float, Recipe, KvFormat, int] | None = None
-    for weights in choices.weight_formats(scenario.model, scenario.engine):
-        for kv in kvs or choices.kv_columns(scenario.engine, scenario.kv):
-            floor = _weights_cost(weights) + _kv_cost(kv)
-            if best is not None and floor >= best[0]:
-                continue
-            reach = max_context(replace(scenario, weights=weights, kv=kv))
-            if not reach:
-                continue
-            cost = floor + _HALVING_COST * max(0.0, log2(wanted / reach))
-            if best is None or cost < best[0]:
-                best = (cost, weights, kv, reach)
+    for loss, weights, kv in sorted(pairs, key=lambda pair: pair[0]):
+        if best is not None and loss >= best[0]:
+            break
+        reach = max_context(replace(scenario, weights=weights, kv=kv))
+        if not reach:
+            continue
+        cost = loss + _HALVING_COST * max(0.0, log2(wanted / reach))
+        if best is None or cost < best[0]:
+            best = (cost, weights, kv, reach)
     if best is None:
         return None
     _, weights, kv, reach = best
@@ -60,13 +75,31 @@ def recommend(scenario: Scenario, kvs: tuple[KvFormat, ...] | None = None) -> Re
     return Recommendation(chosen, reach, _reason(chosen, reach, wanted))
 
 
-def _weights_cost(recipe: Recipe) -> float:
-    if recipe.bits > 12:
+def _weight_losses(scenario: Scenario, formats: tuple[Recipe, ...]) -> dict[Recipe, float]:
+    """Steps of fidelity lost by format; GGUF files cost a quarter where an engine has its own."""
+    try:
+        released: Recipe | None = recipe_of(scenario.model)
+    except SourceError:
+        released = None
+    mixed = any(recipe.family != "gguf" for recipe in formats)
+    return {
+        recipe: _weight_loss(recipe, released) + (0.25 if mixed and recipe.family == "gguf" else 0)
+        for recipe in formats
+    }
+
+
+def _weight_loss(recipe: Recipe, released: Recipe | None) -> float:
+    if released is not None and released.bits <= _QUANTISED_BITS:
+        if recipe.name.startswith(released.name):
+            return 0.0
+        if recipe.bits > released.bits:
+            return _MORE_THAN_RELEASED + recipe.bits / 16
+    if recipe.bits > _QUANTISED_BITS:
         return 1.0
-    return next((cost for bits, cost in _WEIGHT_COST if recipe.bits >= bits), 16.0)
+    return _LOSS_AT_NOMINAL * 2 ** (_LOSS_DOUBLES_PER_BIT * (_NOMINAL_BITS - recipe.bits))
 
 
-def _kv_cost(kv: KvFormat) -> float:
+def _kv_loss(kv: KvFormat) -> float:
     bits = choices.kv_bits(kv)
     return 0.0 if bits >= 16 else 1.0 if bits >= 8 else 3.0 if bits >= 5 else 5.0
 
