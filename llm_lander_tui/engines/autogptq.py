@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine, largest_linear, widest_features
+from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
+from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
@@ -102,9 +103,11 @@ def exllama_buffers(scenario: Scenario, kernel: Kernel) -> tuple[Buffer, ...]:
     rows (temp_fwd); ExLlama adds the reordered input of 2,048 rows under activation ordering
     (temp_state). Source: auto_gptq/modeling/_utils.py and qlinear_exllamav2.py.
     """
-    elements, rows, columns = largest_linear(scenario)
-    if not elements or scenario.weights.bits != EXLLAMA_BITS:
+    matrix = largest_matrix(scenario.model.architecture)
+    if matrix is None or scenario.weights.bits != EXLLAMA_BITS:
         return ()
+    rows, columns = matrix.rows, matrix.columns
+    elements = rows * columns
     expanded = Buffer(
         2 * elements,
         f"temp_dq: the largest matrix, {rows:,} x {columns:,}, at 16 bits: "
@@ -122,7 +125,7 @@ def exllama_buffers(scenario: Scenario, kernel: Kernel) -> tuple[Buffer, ...]:
     quantization = scenario.model.quantization or {}
     if not quantization.get("desc_act"):
         return (expanded,)
-    widest = widest_features(scenario)
+    widest = widest_side(scenario.model.architecture)
     reordered = 2 * EXLLAMA_ROWS * widest
     why = (
         f"temp_state: {format_tokens(EXLLAMA_ROWS)} reordered rows of {widest:,} features: "

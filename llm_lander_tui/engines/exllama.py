@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine, largest_linear
+from llm_lander_tui.engines.layer_kinds import largest_matrix
+from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.planner.scenario import Scenario
@@ -74,9 +75,11 @@ def options_of(scenario: Scenario) -> ExLlamaOptions:
 
 def _scratch(scenario: Scenario) -> tuple[Buffer, ...]:
     """temp_dq, the largest matrix at 16 bits (exllamav2/linear.py, temp_dq_size)."""
-    elements, rows, columns = largest_linear(scenario)
-    if not elements:
+    matrix = largest_matrix(scenario.model.architecture)
+    if matrix is None:
         return ()
+    rows, columns = matrix.rows, matrix.columns
+    elements = rows * columns
     return (
         Buffer(
             2 * elements,

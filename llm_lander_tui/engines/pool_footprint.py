@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.layer_kinds import counted
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
 from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
-from llm_lander_tui.memory.allocator import held, rank_pieces
+from llm_lander_tui.memory.allocator import rank_waste
 from llm_lander_tui.memory.sharding import (
     kv_heads_per_rank,
     parallel_problems,
@@ -226,13 +228,11 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
     found = []
     for number, gpu in enumerate(scenario.gpus[: tp * pp]):
         stage = stages[number // tp]
-        layers = [architecture.layers[i] for i in stage]
+        layers = counted(architecture, stage)
         loaded = stages_held[number // tp].tensors + stages_held[number // tp].padding + tables
         if rules.absorbs_latent:
-            loaded += sum(absorbed_bytes(layer, tp) for layer in layers)
-        pieces = rank_pieces(weights, tp, stage, number // tp == 0, number // tp == pp - 1)
-        taken = held(pieces)
-        segments = max(0, taken.reserved - sum(pieces))
+            loaded += sum(n * absorbed_bytes(layer, tp) for _, layer, n in layers)
+        segments = rank_waste(weights, tp, stage, number // tp == 0, number // tp == pp - 1)
         context = cuda_context_bytes(gpu, "torch")
         outside = context.bytes + rules.libraries.bytes
         room = Room(gpu.total_bytes, gpu.free_bytes, outside, loaded + segments, working)
@@ -243,10 +243,13 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
             _Rank(
                 weights=loaded,
                 segments=segments,
-                layers=len(layers),
+                layers=len(stage),
                 rows=_rows(layers, scenario.kv, tp, rules.kv_scale_bytes),
                 state=sum(
-                    _state_bytes(m.state, tp, rules) for x in layers for m in x.mixers if m.state
+                    n * _state_bytes(m.state, tp, rules)
+                    for _, x, n in layers
+                    for m in x.mixers
+                    if m.state
                 ),
                 context=context,
                 reserve=reserve,
@@ -257,15 +260,18 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
     return tuple(found)
 
 
-def _rows(layers: Sequence[Layer], kv: KvFormat, tp: int, scales: int) -> tuple[_Rows, ...]:
+def _rows(
+    layers: Sequence[tuple[int, Layer, int]], kv: KvFormat, tp: int, scales: int
+) -> tuple[_Rows, ...]:
     found: dict[int, tuple[int, int]] = {}
-    for layer in layers:
+    for _, layer, times in layers:
         for mixer in layer.mixers:
             row = mixer.kv_row
             if row is not None:
                 window = 0 if row.span == FULL else row.span.size
                 count, size = found.get(window, (0, 0))
-                found[window] = (count + 1, size + _row_bytes(row, kv, tp, scales))
+                more = times * _row_bytes(row, kv, tp, scales)
+                found[window] = (count + times, size + more)
     return tuple(_Rows(count, size, window) for window, (count, size) in found.items())
 
 
@@ -285,6 +291,7 @@ def _state_bytes(state: RecurrentState, tp: int, rules: PoolRules) -> int:
     return columns + element * ceil_div(state.recurrent_elements, tp)
 
 
+@lru_cache(maxsize=1024)
 def step_bytes(architecture: Architecture, tokens: int, tp: int) -> int:
     """Largest working set of a layer for `tokens` tokens at 16 bits on one of `tp` ranks.
 

@@ -84,7 +84,7 @@ class Sglang(PoolEngine):
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = SglangOptions()
     families: ClassVar[frozenset[str]] = frozenset(
-        {"plain", "gptq", "awq", "fp8", "int8", "mxfp4", "nvfp4", "compressed-tensors", "gguf"}
+        {"plain", "gptq", "awq", "fp8", "int8", "mxfp4", "nvfp4", "compressed-tensors"}
     )
 
     def rules(self, scenario: Scenario) -> PoolRules:

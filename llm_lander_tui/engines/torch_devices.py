@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from llm_lander_tui.engines.layer_kinds import counted, places
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
@@ -75,16 +76,10 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     if tied and rules.unties_head:
         weights, tied = untied(weights, scenario.weights), False
     gpus = scenario.gpus
-    by_layer = weights.by_layer
-    sizes = [by_layer.get(i, 0) for i in range(len(architecture.layers))]
-    after = sum(
-        t.bytes
-        for t in weights.tensors
-        if t.layer is None and t.tensor.part in (Part.LM_HEAD, Part.NORM)
-    )
-    before = by_layer.get(None, 0) - after
+    where = places(weights, len(architecture.layers))
+    sizes, before, after = where.layers, where.before, where.after
     if rules.embedding_on_host:
-        before -= sum(t.bytes for t in weights.tensors if t.tensor.part is Part.EMBEDDING)
+        before -= where.embedding
     if rules.even_layers:
         ranges = even_layers(len(sizes), max(1, len(gpus)))[: len(gpus)]
         before, after = before + after, 0
@@ -102,22 +97,9 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
             memory = weights_held(weights, layers, outer=True)
             rounding = max(0, memory.allocated - own)
             spare = max(0, memory.reserved - memory.allocated)
-        mine = [architecture.layers[i] for i in layers]
-        rows = _rows(mine, scenario.kv, rules)
+        mine = counted(architecture, layers)
         stages = largest_stages(
-            [
-                stage
-                for layer in dict.fromkeys(mine)
-                for stage in layer_stages(
-                    layer,
-                    architecture.hidden_size,
-                    element,
-                    rules.attention,
-                    rules.experts,
-                    repeats_kv=rules.repeats_kv,
-                    dequantised_copies=rules.dequantises * rules.dequantised_copies,
-                )
-            ]
+            [s for kind, _, _ in mine for s in _stages(architecture, kind, rules, element)]
         )
         head = _quantised_head(weights)
         if rules.dequantises and gpu == head_gpu and head is not None:
@@ -134,8 +116,10 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 rounding=rounding,
                 reserved=spare,
                 layers=layers,
-                rows=rows,
-                state=sum(_state_bytes(m.state) for x in mine for m in x.mixers if m.state),
+                rows=_rows(mine, scenario.kv, rules),
+                state=sum(
+                    n * _state_bytes(m.state) for _, x, n in mine for m in x.mixers if m.state
+                ),
                 stages=stages,
                 stream=element * (first * architecture.hidden_size + 2 * rotated) + INDEX_BYTES,
                 growth=_growth(mine, scenario.kv, rules),
@@ -149,6 +133,23 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     return found
 
 
+@lru_cache(maxsize=1024)
+def _stages(
+    architecture: Architecture, kind: int, rules: TorchRules, element: int
+) -> tuple[Stage, ...]:
+    """The stages of one kind of layer."""
+    return layer_stages(
+        architecture.layer_groups[kind][0],
+        architecture.hidden_size,
+        element,
+        rules.attention,
+        rules.experts,
+        repeats_kv=rules.repeats_kv,
+        dequantised_copies=rules.dequantises * rules.dequantised_copies,
+    )
+
+
+@lru_cache(maxsize=1024)
 def _quantised_head(weights: Weights) -> Tensor | None:
     """The output head when it is stored in fewer than 16 bits an element."""
     for t in weights.tensors:
@@ -170,6 +171,7 @@ def untied(weights: Weights, recipe: Recipe) -> Weights:
     return Weights((*weights.tensors, added))
 
 
+@lru_cache(maxsize=1024)
 def _loaded_twice(weights: Weights, layers: range, rules: TorchRules, *, head: bool) -> int:
     total = 0
     if rules.fuses_qkv:
@@ -209,9 +211,12 @@ def _quantised_scales(elements: int, kv: KvFormat) -> int:
     return 4 * elements // QUANTISED_GROUP if kv.k.name in {"int8", "int4"} else 0
 
 
-def _rows(layers: Sequence[Layer], kv: KvFormat, rules: TorchRules) -> tuple[Rows, ...]:
+Counted = Sequence[tuple[int, Layer, int]]
+
+
+def _rows(layers: Counted, kv: KvFormat, rules: TorchRules) -> tuple[Rows, ...]:
     found: dict[int, tuple[int, int]] = {}
-    for layer in layers:
+    for _, layer, times in layers:
         for mixer in layer.mixers:
             row = mixer.kv_row
             if row is None:
@@ -220,14 +225,15 @@ def _rows(layers: Sequence[Layer], kv: KvFormat, rules: TorchRules) -> tuple[Row
             if row.span.kind is SpanKind.SLIDING and rules.cache is Cache.DYNAMIC:
                 window -= 1
             count, size = found.get(window, (0, 0))
-            found[window] = (count + 1, size + _row_bytes(row, kv, layer, rules))
+            more = times * _row_bytes(row, kv, layer, rules)
+            found[window] = (count + times, size + more)
     return tuple(Rows(count, size, window) for window, (count, size) in found.items())
 
 
-def _growth(layers: Sequence[Layer], kv: KvFormat, rules: TorchRules) -> int:
+def _growth(layers: Counted, kv: KvFormat, rules: TorchRules) -> int:
     """Bytes per token of the keys (or values) of the layer that caches most."""
     largest = 0
-    for layer in dict.fromkeys(layers):
+    for _, layer, _ in layers:
         for mixer in layer.mixers:
             row = mixer.kv_row
             if row is not None and row.span == FULL:

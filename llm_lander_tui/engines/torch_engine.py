@@ -55,26 +55,3 @@ class TorchEngine(ABC):
         if len(scenario.gpus) > 1 and not self.splits:
             found.append(f"{self.title} runs on one GPU; legal number of GPUs: 1.")
         return tuple(found)
-
-
-def largest_linear(scenario: Scenario) -> tuple[int, int, int]:
-    """(elements, rows, columns) of the largest matrix of a decoder layer."""
-    best = (0, 0, 0)
-    for layer, _ in scenario.model.architecture.layer_groups:
-        for tensor in layer.tensors():
-            if tensor.linear:
-                best = max(best, (tensor.rows * tensor.columns, tensor.rows, tensor.columns))
-    return best
-
-
-def widest_features(scenario: Scenario) -> int:
-    """The most input or output features of a linear layer of the decoder."""
-    return max(
-        (
-            max(tensor.rows, tensor.columns)
-            for layer, _ in scenario.model.architecture.layer_groups
-            for tensor in layer.tensors()
-            if tensor.linear
-        ),
-        default=0,
-    )

@@ -106,10 +106,9 @@ FUSED = {"attn_q": "qkv", "attn_k": "qkv", "attn_v": "qkv", "ffn_gate": "up", "f
 """Matrices that serving engines load into one (merged column-parallel layers)."""
 
 
-@lru_cache(maxsize=1024)
 def rank_pieces(
     weights: Weights, tensor_parallel: int, layers: range, first: bool, last: bool
-) -> tuple[int, ...]:
+) -> list[int]:
     """Bytes of the tensors that one rank of a serving engine holds, in order of loading.
 
     Query, key and value are one tensor, gate and up another; `first` and `last` tell whether the
@@ -132,7 +131,16 @@ def rank_pieces(
             else:
                 fused[t.layer, name] = len(found)
                 found.append(size)
-    return tuple(found)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def rank_waste(
+    weights: Weights, tensor_parallel: int, layers: range, first: bool, last: bool
+) -> int:
+    """Bytes of segments that those tensors leave unused."""
+    pieces = rank_pieces(weights, tensor_parallel, layers, first, last)
+    return max(0, held(pieces).reserved - sum(pieces))
 
 
 def cublas_workspace(gpu: Gpu) -> int:
