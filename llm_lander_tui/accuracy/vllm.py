@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
+from llm_lander_tui.accuracy.vllm_releases import release_of
 from llm_lander_tui.engines.vllm import VLLM, VllmFootprint, VllmOptions
 from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules, group_layers
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
@@ -29,7 +30,7 @@ from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB
 
 UNKNOWN_V0 = "0.7"
-"""The release whose rules stand for the old engine where a log does not say."""
+"""The release whose rules stand for the old engine where a log has neither release nor date."""
 MOST_RANKS = 4096
 MOST_TOKENS = 1 << 40
 UNKNOWN_MEMORY = 80 * GIB
@@ -265,6 +266,8 @@ def _gpu(record: Record) -> Gpu:
 def _options(record: Record) -> VllmOptions:
     v0 = record.get("v1") is False
     version = text(record, "engine_version")
+    if version is None:
+        version = release_of(text(record, "date"))
     if version is None:
         version = UNKNOWN_V0 if v0 else VllmOptions().version
     measured = numbers(record, "measured")

@@ -289,6 +289,7 @@ def test_experts_whole_or_sliced_weigh_the_same() -> None:
         ("0.8.x", (0, 8, 0)),
         ("0.20.1rc1.dev91+ga749a33d8", (0, 21, 0)),
         ("v1", (0, 33, 0)),
+        ("0.1.dev19754+g3a0914114", (0, 33, 0)),
     ],
 )
 def test_versions(text: str, version: tuple[int, int, int]) -> None:

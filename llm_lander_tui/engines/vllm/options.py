@@ -11,6 +11,9 @@ from llm_lander_tui.units import GIB
 
 DEFAULT_VERSION = "0.33"
 
+UNTAGGED_BUILD = "0.1.dev"
+"""How a build from a checkout without tags calls itself."""
+
 Version = tuple[int, int, int]
 
 
@@ -97,10 +100,10 @@ def parse_version(text: str) -> Version:
     """(major, minor, patch) of a release: `"0.6.4.post2.dev"`, `"0.8.x"`, `"0.33"`.
 
     A nightly build (`"0.20.1rc1.dev91"`) is of the minor release to come. A missing patch is 0;
-    text without two numbers is taken for the default version.
+    text without two numbers, and a build that knows no release, is taken for the default version.
     """
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?(rc\d+\.dev)?", text)
-    if match is None:
+    if match is None or text.startswith(UNTAGGED_BUILD):
         return parse_version(DEFAULT_VERSION)
     if match[4]:
         return int(match[1]), int(match[2]) + 1, 0
