@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 from llm_lander_tui.errors import RefusedModel, SourceError
 from llm_lander_tui.formats import GGUF_FILE_TYPES
 from llm_lander_tui.models import gguf_file
-from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.gguf_architectures import config_of, is_known
 from llm_lander_tui.models.gguf_facts import GgufFacts
 from llm_lander_tui.models.gguf_file import GgufHeader
 from llm_lander_tui.models.gguf_names import gguf_choices, quant_label
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
 from llm_lander_tui.models.profile import Profile
-from llm_lander_tui.units import format_count
-
-_BLOCK = re.compile(r"blk\.(\d+)\.")
-_BESIDES = ("v.", "mm.", "a.", "rope_")
-"""Tensors beside the language model: towers, projectors, tables of rotary factors."""
-_TOLERANCE = 0.005
-"""Rows of padding and quantization scales stay below this share of the parameters."""
 
 _NOT_MODELS = {
     "clip": "a vision or audio projector",
@@ -98,26 +88,7 @@ def metadata_profile(
     config = config_of(facts)
     if not is_known(facts.arch):
         warnings += (f"GGUF architecture {facts.arch!r} is not known: planned by its shape.",)
-    profile = Profile(name, source, config, None, checkpoint(metadata, tensors, label), warnings)
-    if not tensors:
-        return profile
-    return replace(profile, warnings=warnings + _disagreement(facts, profile.model().architecture))
-
-
-def _disagreement(facts: GgufFacts, architecture: Architecture) -> tuple[str, ...]:
-    """A warning where the file's tensors and the architecture read from its metadata differ."""
-    stored = 0
-    for tensor in facts.tensors.values():
-        block = _BLOCK.match(tensor.name)
-        outside = int(block[1]) >= facts.layers if block else tensor.name.startswith(_BESIDES)
-        stored += 0 if outside else prod(tensor.shape)
-    derived = architecture.parameters
-    if abs(stored - derived) <= _TOLERANCE * stored:
-        return ()
-    return (
-        f"The file's tensors hold {format_count(stored)} parameters, the layers that follow from "
-        f"its metadata {format_count(derived)}: what is said of the layers may be wrong.",
-    )
+    return Profile(name, source, config, None, checkpoint(metadata, tensors, label), warnings)
 
 
 def refuse_other_kinds(name: str, metadata: Mapping[str, object]) -> None:

@@ -84,8 +84,8 @@ def quant_of(name: str, tags: Sequence[str]) -> str:
 
 
 def _paging(sort: str, limit: int) -> list[tuple[str, str]]:
-    wanted = [("expand[]", field) for field in _FIELDS]
-    return [("sort", sort), ("direction", "-1"), ("limit", str(limit)), *wanted]
+    wanted = [("expand", field) for field in _FIELDS]
+    return [("sort", sort), ("limit", str(limit)), *wanted]
 
 
 def _hits(

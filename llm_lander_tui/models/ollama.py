@@ -15,7 +15,7 @@ from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from llm_lander_tui.errors import SourceError
-from llm_lander_tui.formats import GGML_TYPE_BY_NAME
+from llm_lander_tui.formats import GGML_TYPE_BY_NAME, Block
 from llm_lander_tui.models.background import Ticket, run
 from llm_lander_tui.models.gguf_model import metadata_profile
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
@@ -112,7 +112,7 @@ class OllamaSource:
         details = shown.get("details")
         label = str(details.get("quantization_level") or "") if isinstance(details, Mapping) else ""
         metadata = {str(key): _value(value) for key, value in info.items()}
-        tensors = _tensors(shown.get("tensors"))
+        tensors = _tensors(shown.get("tensors"), metadata)
         profile = metadata_profile(f"ollama:{name}", "ollama", metadata, tensors, label=label)
         if tensors or profile.checkpoint is None:
             return profile
@@ -187,9 +187,15 @@ def _listed(entry: Mapping[str, object]) -> OllamaModel:
     )
 
 
-def _tensors(listed: object) -> tuple[StoredTensor, ...]:
-    """The tensors of a verbose answer: name, type and shape, rows last as ggml has them."""
+def _tensors(listed: object, metadata: Mapping[str, object]) -> tuple[StoredTensor, ...]:
+    """The tensors of a verbose answer: name, type and shape.
+
+    Shapes are in ggml's order, columns first; the embedding, of which the columns are known, would
+    show the other order.
+    """
+    width = metadata.get(f"{metadata.get('general.architecture')}.embedding_length")
     found = []
+    reverse = False
     for entry in listed if isinstance(listed, list) else ():
         if not isinstance(entry, Mapping):
             return ()
@@ -202,11 +208,20 @@ def _tensors(listed: object) -> tuple[StoredTensor, ...]:
             or not all(type(n) is int and 0 < n < 1 << 40 for n in shape)
         ):
             return ()
-        size = block.row_bytes(shape[0])
-        for extent in shape[1:]:
-            size *= extent
-        found.append(StoredTensor(str(entry.get("name")), kind, tuple(reversed(shape)), size))
-    return tuple(found)
+        if entry.get("name") == "token_embd.weight" and shape[0] != width == shape[-1]:
+            reverse = True
+        found.append((str(entry.get("name")), kind, block, shape))
+    return tuple(
+        _stored(name, kind, block, shape[::-1] if reverse else shape)
+        for name, kind, block, shape in found
+    )
+
+
+def _stored(name: str, kind: str, block: Block, shape: list[int]) -> StoredTensor:
+    size = block.row_bytes(shape[0])
+    for extent in shape[1:]:
+        size *= extent
+    return StoredTensor(name, kind, tuple(reversed(shape)), size)
 
 
 def _value(value: object) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llm_lander_tui.models.config import parse_config
+from llm_lander_tui.models.crosscheck import disagreement
 from llm_lander_tui.models.model import Checkpoint, Model
 
 
@@ -24,15 +25,24 @@ class Profile:
     warnings: tuple[str, ...] = ()
 
     def model(self, age_seconds: float | None = None, *more_warnings: str) -> Model:
-        """The model, its architecture parsed. Raises `RefusedModel`."""
+        """The model, its architecture parsed and held against what is stored.
+
+        Raises `RefusedModel`.
+        """
+        architecture = parse_config(self.config, self.name)
+        checked = (
+            disagreement(self.checkpoint, architecture, self.quantization)
+            if self.checkpoint is not None
+            else ()
+        )
         return Model(
             self.name,
             self.source,
-            parse_config(self.config, self.name),
+            architecture,
             self.checkpoint,
             self.quantization,
             age_seconds,
-            (*self.warnings, *more_warnings),
+            (*self.warnings, *checked, *more_warnings),
         )
 
 

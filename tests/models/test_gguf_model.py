@@ -105,7 +105,7 @@ def test_tensors_tell_the_tied_head_the_vocabulary_and_the_bytes():
     assert model.checkpoint.format == "Q4_K_M"
     assert model.checkpoint.elements == (("F16", 64_000 + 4_096 + 4_096 + 24_576 + 192),
                                          ("Q4_K", 4_096))  # fmt: skip
-    assert found.warnings == ()
+    assert model.warnings == ()
 
 
 def test_untied_head_and_biases():
@@ -122,7 +122,8 @@ def test_label_of_the_name_comes_before_the_files_own():
 
 
 def test_disagreement_of_tensors_and_metadata_is_said():
-    warnings = profile(tensors=(*TENSORS, tensor("blk.0.surprise.weight", 500, 500))).warnings
+    odd = (*TENSORS, tensor("blk.0.surprise.weight", 500, 500))
+    warnings = profile(tensors=odd).model().warnings
     assert len(warnings) == 1
     assert "may be wrong" in warnings[0]
 
@@ -132,7 +133,7 @@ def test_towers_and_prediction_layers_are_no_disagreement():
     tensors = (*TENSORS, tensor("v.blk.0.attn_q.weight", 900, 900), tensor("rope_freqs.weight", 16))
     tensors += (tensor("blk.1.nextn.eh_proj.weight", 640, 1280),)
     found = profile(metadata, tensors)
-    assert found.warnings == ()
+    assert found.model().warnings == ()
     assert len(found.model().architecture.layers) == 1
 
 

@@ -125,6 +125,28 @@ def test_unreadable_headers_leave_the_files_sizes_and_say_so(hub, source, llama_
     assert "could not be read" in model.warnings[0]
 
 
+def test_a_count_that_the_config_does_not_explain_is_said(hub, source, llama_config):
+    for stored, said in ((PARAMETERS, 0), (PARAMETERS + 64_000, 1), (2 * PARAMETERS, 1)):
+        hub.add(
+            "org/small",
+            {"config.json": llama_config, "model.safetensors": b""},
+            info={"safetensors": {"parameters": {"BF16": stored}}},
+        )
+        warnings = source.load("org/small").warnings
+        assert len([w for w in warnings if "may be wrong" in w]) == said
+
+
+def test_a_tied_head_may_be_stored_twice(hub, source, llama_config):
+    tied = llama_config | {"tie_word_embeddings": True}
+    for stored in (PARAMETERS - 64_000, PARAMETERS):
+        hub.add(
+            "org/tied",
+            {"config.json": tied, "model.safetensors": b""},
+            info={"safetensors": {"parameters": {"F16": stored}}},
+        )
+        assert source.load("org/tied").warnings == ()
+
+
 def test_modelopt_states_its_quantization_in_a_file_of_its_own(
     hub, source, llama_config, safetensors_file
 ):

@@ -115,6 +115,14 @@ def test_show_becomes_a_model(ollama):
     assert ollama["asked"] == [{"model": "llama3.1:8b", "verbose": True}]
 
 
+def test_shapes_in_the_other_order_are_told_by_the_embedding(ollama):
+    turned = [entry | {"shape": entry["shape"][::-1]} for entry in TENSORS]
+    ollama["show"] = {"model_info": INFO, "details": DETAILS, "tensors": turned}
+    model = OllamaSource(ollama["host"]).load("llama3.1:8b")
+    assert model.architecture.vocab_size == 1000
+    assert model.checkpoint.bytes == MATRICES // 256 * 144 + 4 * 768
+
+
 def test_without_tensors_the_size_is_the_tag_lists(ollama):
     ollama["show"] = {"model_info": INFO, "details": DETAILS}
     model = OllamaSource(ollama["host"]).load("llama3.1:8b")
