@@ -12,9 +12,9 @@ from enum import Enum
 from functools import lru_cache
 
 from llm_lander_tui.models.architecture import Architecture, Layer
-from llm_lander_tui.models.attention import LatentAttention
+from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
 from llm_lander_tui.models.linear_attention import GatedDeltaNet
-from llm_lander_tui.models.tensors import Part, Tensor
+from llm_lander_tui.models.tensors import Part, Tensor, vector
 
 _UNSUFFIXED = frozenset(("ssm_a", "ssm_d"))
 _BIASES = frozenset(("exp_probs_b",))
@@ -108,7 +108,7 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
     """
     kind = architecture.model_type
     outer = (t for t in architecture.outer if t.part is not Part.TOWER)
-    found = list(_entries(None, _renamed(kind, outer)))
+    found = list(_entries(None, (*_renamed(kind, outer), *_rope_factors(architecture))))
     known: dict[Layer, tuple[GgufTensor, ...]] = {}
     for number, layer in enumerate(architecture.layers):
         if layer not in known:
@@ -120,6 +120,25 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
                 for e in known[layer]
             )
     return tuple(found)
+
+
+def _rope_factors(architecture: Architecture) -> Iterator[Tensor]:
+    """The factors of a scaled rotary embedding, which the converter computes and stores."""
+    for table in architecture.rope:
+        names: tuple[str, ...] = ()
+        pairs = table.dim // 2
+        if table.scaling == "llama3":
+            names = ("rope_freqs",)
+        elif table.scaling in ("longrope", "su"):
+            names = ("rope_factors_long", "rope_factors_short")
+        elif table.scaling == "proportional":
+            # Gemma 4 states them for the whole head, also where it is not rotated.
+            heads = (m for layer in architecture.layers for m in layer.mixers)
+            pairs = max(m.head_dim for m in heads if isinstance(m, GroupedAttention)) // 2
+            names = ("rope_freqs",)
+        if names:
+            yield from (vector(name, "model.rotary_emb", Part.OTHER, pairs) for name in names)
+            return
 
 
 def _entries(layer: int | None, tensors: Iterable[Tensor]) -> tuple[GgufTensor, ...]:

@@ -42,10 +42,10 @@ def test_q4_k_m_of_llama_8b_by_hand(llama_8b):
     layers = 32 * (q_o + k + gate_up + norms)
     layers += 16 * (v["Q6_K"] + down["Q6_K"]) + 16 * (v["Q4_K"] + down["Q4_K"])
     outside = 128256 * 16 * 144 + 128256 * 16 * 210 + 4096 * 4
-    assert layers + outside == 4_912_898_048
-    assert weights_of(llama_8b, GgufRecipe("Q4_K_M")).bytes == 4_912_898_048
-    # The published file is 4,920,739,232 B: 7.8 MB of metadata on top.
-    assert (4_912_898_048 + 7_841_184) == 4_920_739_232
+    rope_factors = 64 * 4
+    assert layers + outside + rope_factors == 4_912_898_304
+    assert weights_of(llama_8b, GgufRecipe("Q4_K_M")).bytes == 4_912_898_304
+    # The published file has 4,920,739,232 B: 7.8 MB of metadata on top.
 
 
 def test_latent_attention_is_split_by_head(deepseek_v3):
@@ -110,6 +110,22 @@ def narrow(columns: int) -> Architecture:
 def test_rows_that_no_block_divides_fall_back(columns, file_type, expected):
     weights = weights_of(narrow(columns), GgufRecipe(file_type))
     assert {t.storage.name for t in weights.tensors} == expected
+
+
+def test_scaled_rotary_embeddings_bring_their_factors(quantize_runs):
+    longrope = {"rope_type": "longrope", "long_factor": [1.0] * 48, "short_factor": [1.0] * 48}
+    phi = parse_config(
+        {"model_type": "phi3", "hidden_size": 3072, "num_attention_heads": 32,
+         "num_hidden_layers": 2, "intermediate_size": 8192, "vocab_size": 32064,
+         "max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
+         "rope_scaling": longrope}
+    )  # fmt: skip
+    sizes = {e.name: e.tensor.columns for e in gguf_tensors(phi) if "rope" in e.name}
+    assert sizes == {"rope_factors_long.weight": 48, "rope_factors_short.weight": 48}
+    llama = quantize_runs["meta-llama/Llama-3.2-1B"][0]
+    assert {e.name: e.tensor.columns for e in gguf_tensors(llama) if "rope" in e.name} == {
+        "rope_freqs.weight": 32
+    }
 
 
 def test_wide_tables_and_pure_files(llama_8b):
