@@ -165,7 +165,8 @@ class _Run:
         return size / tokens, pool.bytes_per_token(0)
 
     def _capacity(self) -> tuple[float, float] | None:
-        tokens, pool = self._measured.get("kv_tokens"), self._pool()
+        tokens = self._measured.get("kv_tokens") or self._measured.get("max_batch_total_tokens")
+        pool = self._pool()
         return (tokens, pool.pool_tokens(0)) if tokens and pool is not None else None
 
     def _available(self) -> tuple[float, float] | None:

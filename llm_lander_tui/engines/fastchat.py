@@ -46,6 +46,7 @@ class FastChat(TorchEngine):
     kv_formats: ClassVar[tuple[str, ...]] = ("f16", "bf16")
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = FastChatOptions()
+    drafts: ClassVar[bool] = False
     families: ClassVar[frozenset[str]] = frozenset({"plain", "int8", "bnb", "gptq", "awq"})
 
     def rules(self, scenario: Scenario) -> TorchRules:

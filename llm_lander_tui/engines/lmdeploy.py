@@ -55,6 +55,7 @@ class LmDeploy(PoolEngine):
     default_options: ClassVar[object] = LmDeployOptions()
     families: ClassVar[frozenset[str]] = frozenset({"plain", "awq", "gptq", "fp8", "mxfp4"})
     pipelines: ClassVar[bool] = False
+    drafts: ClassVar[bool] = False
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)

@@ -35,6 +35,8 @@ class PoolEngine(ABC):
     families: ClassVar[frozenset[str]]
     pipelines: ClassVar[bool] = True
     """Whether it divides layers over stages as well."""
+    drafts: ClassVar[bool] = True
+    """Whether it takes a draft model for speculative decoding."""
 
     def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
         return recipe.family in self.families
@@ -52,6 +54,8 @@ class PoolEngine(ABC):
             )
         if scenario.pipeline_parallel > 1 and not self.pipelines:
             problems += (f"{self.title} has no pipeline parallelism; legal degree: 1.",)
+        if scenario.draft is not None and not self.drafts:
+            problems += (f"{self.title} takes no draft model.",)
         return PoolFootprint(scenario, self.rules(scenario), problems)
 
     @abstractmethod

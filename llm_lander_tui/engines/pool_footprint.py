@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.beside import Beside, beside_pool
 from llm_lander_tui.engines.layer_kinds import counted
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
 from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
@@ -51,6 +52,7 @@ class _Rank:
     reserve: Reserve
     fixed: int
     working: int
+    beside: Beside
 
 
 class PoolFootprint:
@@ -89,7 +91,10 @@ class PoolFootprint:
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         found = [
-            r.fixed + self._kv(r, context, concurrency) + self._states(r, concurrency)
+            r.fixed
+            + self._kv(r, context, concurrency)
+            + self._states(r, concurrency)
+            + context * concurrency * r.beside.draft_per_token
             for r in self._ranks
         ]
         return found + [0] * (len(self._scenario.gpus) - len(found))
@@ -164,7 +169,7 @@ class PoolFootprint:
             (Kind.RUNTIME, rules.libraries),
         )
         outside = rules.libraries.bytes + r.context.bytes
-        kept = r.fixed - outside - r.weights - r.segments - r.working
+        kept = r.fixed - outside - r.weights - r.segments - r.working - r.beside.fixed
         return [
             Allocation(
                 gpu,
@@ -214,6 +219,7 @@ class PoolFootprint:
                 r.context.source,
             ),
             Allocation(gpu, Kind.RESERVED, kept, Known.EXACT, r.reserve.why, source=rules.source),
+            *r.beside.allocations(gpu, context * concurrency),
         ]
 
 
@@ -235,7 +241,9 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
         segments = rank_waste(weights, tp, stage, number // tp == 0, number // tp == pp - 1)
         context = cuda_context_bytes(gpu, "torch")
         outside = context.bytes + rules.libraries.bytes
-        room = Room(gpu.total_bytes, gpu.free_bytes, outside, loaded + segments, working)
+        beside = beside_pool(scenario, stage, last=number // tp == pp - 1)
+        held = loaded + segments + beside.fixed
+        room = Room(gpu.total_bytes, gpu.free_bytes, outside, held, working)
         reserve = rules.reserve(room)
         least = max(reserve.bytes, scenario.margin_bytes)
         kept = max(least, working) if rules.working_inside else least + working
@@ -253,8 +261,9 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
                 ),
                 context=context,
                 reserve=reserve,
-                fixed=outside + loaded + segments + kept,
+                fixed=outside + held + kept,
                 working=working,
+                beside=beside,
             )
         )
     return tuple(found)

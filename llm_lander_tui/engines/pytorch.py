@@ -45,6 +45,7 @@ class PyTorch(TorchEngine):
     title: ClassVar[str] = "PyTorch (LitGPT)"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = PyTorchOptions()
+    drafts: ClassVar[bool] = False
     families: ClassVar[frozenset[str]] = frozenset({"plain", "bnb"})
 
     def rules(self, scenario: Scenario) -> TorchRules:

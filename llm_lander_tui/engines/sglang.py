@@ -136,8 +136,23 @@ class Sglang(PoolEngine):
             words += ["--kv-cache-dtype", kind]
         if not loads_as_is(scenario) and scenario.weights.family == "fp8":
             words += ["--quantization", "fp8"]
+        words += _beside_words(scenario)
         devices = visible_devices(scenario)
         return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def _beside_words(scenario: Scenario) -> list[str]:
+    """The adapters' pool, and the draft at SGLang's plainest settings of speculation."""
+    words = []
+    if scenario.lora is not None:
+        words += ["--enable-lora", "--max-loras-per-batch", str(scenario.lora.adapters)]
+        words += ["--max-lora-rank", str(scenario.lora.rank), "--lora-target-modules", "all"]
+    if scenario.draft is not None:
+        words += ["--speculative-algorithm", "STANDALONE"]
+        words += ["--speculative-draft-model-path", scenario.draft.name]
+        words += ["--speculative-num-steps", "3", "--speculative-eagle-topk", "1"]
+        words += ["--speculative-num-draft-tokens", "4"]
+    return words
 
 
 def options_of(scenario: Scenario) -> SglangOptions:

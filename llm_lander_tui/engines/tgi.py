@@ -62,6 +62,7 @@ class Tgi(PoolEngine):
         {"plain", "gptq", "awq", "fp8", "bnb", "int8", "compressed-tensors"}
     )
     pipelines: ClassVar[bool] = False
+    drafts: ClassVar[bool] = False
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)

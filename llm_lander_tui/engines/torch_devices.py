@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from llm_lander_tui.engines.beside import Beside, beside_modules
 from llm_lander_tui.engines.layer_kinds import counted, places
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
 from llm_lander_tui.formats import KvFormat
@@ -66,6 +67,7 @@ class Device:
     """Bytes of weights that the loader holds twice before the first step."""
     fixed: int
     context: ContextSize
+    beside: Beside
 
 
 def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
@@ -128,6 +130,7 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 loading=_loaded_twice(weights, layers, rules, head=tied and first),
                 fixed=cublas_workspace(gpus[gpu]) + tables + sum(b.bytes for b in rules.buffers),
                 context=cuda_context_bytes(gpus[gpu], "torch"),
+                beside=beside_modules(scenario, layers, first=first),
             )
         )
     return found

@@ -24,8 +24,8 @@ class TorchEngine(ABC):
     default_options: ClassVar[object] = None
     families: ClassVar[frozenset[str]]
     """Weight families that it loads (`Recipe.family`)."""
-    splits: ClassVar[bool] = True
-    """Whether it divides layers over several GPUs."""
+    drafts: ClassVar[bool] = True
+    """Whether it takes a draft model for speculative decoding."""
 
     def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
         return recipe.family in self.families
@@ -52,6 +52,6 @@ class TorchEngine(ABC):
                 f"{self.title} places whole layers on each GPU and takes no parallel degrees; "
                 "legal tensor and pipeline parallel degree: 1."
             )
-        if len(scenario.gpus) > 1 and not self.splits:
-            found.append(f"{self.title} runs on one GPU; legal number of GPUs: 1.")
+        if scenario.draft is not None and not self.drafts:
+            found.append(f"{self.title} takes no draft model.")
         return tuple(found)

@@ -43,21 +43,27 @@ class TorchFootprint:
     def allocated(self, context: int, concurrency: int) -> list[int]:
         """`torch.cuda.max_memory_allocated` per GPU: without CUDA context and allocator slack."""
         return [
-            d.weights + d.rounding + d.fixed + self._live(d, context, concurrency)[0]
+            self._static(d, context * concurrency) + self._live(d, context, concurrency)[0]
             for d in self._devices
         ]
 
     def kept(self, context: int, concurrency: int) -> list[int]:
         """Bytes per GPU that stay allocated between steps: weights, buffers and cache."""
         return [
-            d.weights + d.rounding + d.fixed + self._cache(d, context, concurrency)
+            self._static(d, context * concurrency) + self._cache(d, context, concurrency)
             for d in self._devices
         ]
 
     def _reserved(self, d: Device, context: int, concurrency: int) -> tuple[int, int]:
         live = self._live(d, context, concurrency)[0]
         slack = d.reserved + int(SLACK * live)
-        return d.weights + d.rounding + d.fixed + live + slack + d.context.bytes, slack
+        static = self._static(d, context * concurrency)
+        return static + live + slack + d.context.bytes, slack
+
+    def _static(self, d: Device, tokens: int) -> int:
+        """Weights, buffers, adapters, and a draft model with its cache."""
+        beside = d.beside.fixed + tokens * d.beside.draft_per_token
+        return d.weights + d.rounding + d.fixed + beside
 
     def _cache(self, d: Device, context: int, concurrency: int) -> int:
         total = d.state
@@ -180,6 +186,7 @@ class TorchFootprint:
                 d.context.source,
             ),
         ]
+        found += d.beside.allocations(gpu, context * concurrency)
         return [a for a in found if a.bytes]
 
     def _cache_why(self, d: Device, context: int, concurrency: int) -> str:

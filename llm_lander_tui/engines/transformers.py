@@ -147,9 +147,19 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
             'cache_implementation="quantized", '
             f'cache_config={{"backend": "hqq" if {bits} == 8 else "quanto", "nbits": {bits}}}'
         )
+    beside = []
+    if scenario.draft is not None:
+        draft = repr(scenario.draft.name)
+        beside.append(
+            f'draft = AutoModelForCausalLM.from_pretrained({draft}, dtype="auto", device_map=0)'
+        )
+        generate.append("assistant_model=draft")
+    if scenario.lora is not None:
+        beside += [f"model.load_adapter('adapter-{i}')" for i in range(scenario.lora.adapters)]
     lines = (
         prelude,
         f"model = AutoModelForCausalLM.from_pretrained({', '.join(load)})",
+        *beside,
         f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
         f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
         "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",

@@ -1,0 +1,127 @@
+"""What runs beside the model: LoRA adapters and a draft model for speculative decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_lander_tui.engines.base import Allocation, Kind, Known
+from llm_lander_tui.engines.layer_kinds import counted
+from llm_lander_tui.engines.vllm.lora import lora_bytes
+from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.memory.own_format import recipe_of
+from llm_lander_tui.memory.sharding import kv_heads_per_rank, rank_weights
+from llm_lander_tui.memory.weights import weights_of
+from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.tensors import Part
+from llm_lander_tui.planner.scenario import Lora, Scenario
+from llm_lander_tui.units import format_bytes, format_tokens
+
+PEFT_BYTES = 4
+"""PEFT holds the adapters of a 16-bit model in FP32 (`autocast_adapter_dtype`)."""
+_ADAPTED = (Part.ATTENTION, Part.MLP, Part.MIXER)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Bytes of adapters and of a draft model on one GPU, the draft's cache by token."""
+
+    adapters: int = 0
+    adapters_why: str = ""
+    draft: int = 0
+    draft_per_token: int = 0
+    draft_name: str = ""
+
+    @property
+    def fixed(self) -> int:
+        """Bytes whatever the load."""
+        return self.adapters + self.draft
+
+    def allocations(self, gpu: int, tokens: int) -> list[Allocation]:
+        """The same itemised, for `tokens` cached tokens of all sequences."""
+        found = []
+        if self.adapters:
+            source = "peft tuners/lora/layer.py; lora/layers/base_linear.py of the serving engines"
+            found.append(
+                Allocation(
+                    gpu, Kind.LORA, self.adapters, Known.EXACT, self.adapters_why, source=source
+                )
+            )
+        cache = tokens * self.draft_per_token
+        if self.draft or cache:
+            why = (
+                f"{self.draft_name}: {format_bytes(self.draft)} of weights and "
+                f"{format_tokens(tokens)} tokens of {self.draft_per_token:,} bytes."
+            )
+            source = "the draft's own shapes; its cache holds the same tokens"
+            found.append(
+                Allocation(gpu, Kind.DRAFT, self.draft + cache, Known.EXACT, why, source=source)
+            )
+        return found
+
+
+NOTHING = Beside()
+
+
+def beside_modules(scenario: Scenario, layers: range, *, first: bool) -> Beside:
+    """Beside a model of PyTorch modules: PEFT adapters with their layers, the draft on one GPU.
+
+    Adapters take rank x (inputs + outputs) of every linear layer (memory_models F).
+    """
+    found = NOTHING
+    mine = counted(scenario.model.architecture, layers)
+    if scenario.lora is not None:
+        size = sum(n * _peft_bytes(layer, scenario.lora) for _, layer, n in mine)
+        found = Beside(size, _why(scenario.lora, "in FP32 beside every linear layer"))
+    if scenario.draft is None or not first:
+        return found
+    architecture = scenario.draft.architecture
+    return Beside(
+        found.adapters,
+        found.adapters_why,
+        weights_of(architecture, recipe_of(scenario.draft)).bytes,
+        architecture.kv_bytes_per_token,
+        scenario.draft.name,
+    )
+
+
+def beside_pool(scenario: Scenario, stage: range, *, last: bool) -> Beside:
+    """Beside a served model: pools for adapters on every rank, the draft with the last stage."""
+    tp = max(1, scenario.tensor_parallel)
+    found = NOTHING
+    if scenario.lora is not None:
+        mine = counted(scenario.model.architecture, stage)
+        size = sum(n * lora_bytes(layer, scenario.lora, tp) for _, layer, n in mine)
+        found = Beside(size, _why(scenario.lora, "in 16 bits set aside for every linear layer"))
+    if scenario.draft is None or not last:
+        return found
+    architecture = scenario.draft.architecture
+    weights = weights_of(architecture, recipe_of(scenario.draft))
+    return Beside(
+        found.adapters,
+        found.adapters_why,
+        rank_weights(weights, tp)[0],
+        _cache_bytes(architecture, scenario.kv, tp),
+        scenario.draft.name,
+    )
+
+
+def _why(lora: Lora, how: str) -> str:
+    return f"{lora.adapters} adapters of rank {lora.rank}, {how}."
+
+
+def _peft_bytes(layer: Layer, lora: Lora) -> int:
+    sides = sum(
+        t.copies * (t.rows + t.columns)
+        for t in layer.tensors()
+        if t.linear and t.part in _ADAPTED and t.name != "ffn_gate_inp"
+    )
+    return PEFT_BYTES * lora.adapters * lora.rank * sides
+
+
+def _cache_bytes(architecture: Architecture, kv: KvFormat, tp: int) -> int:
+    rows: Sequence[tuple[int, int, int]] = [
+        (n, 1 if row.latent else kv_heads_per_rank(row.kv_heads, tp), row.k_dim + row.v_dim)
+        for row, n in architecture.kv_rows
+    ]
+    return sum(n * heads * kv.k.row_bytes(width) for n, heads, width in rows)
