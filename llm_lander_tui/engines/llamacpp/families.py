@@ -4,8 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from llm_lander_tui.models.architecture import Architecture
+
+
+class Rows(Enum):
+    """Where the rows of output are picked: before the last feed-forward, or for the head only.
+
+    What they are picked from then stays allocated, for a draft head to read.
+    """
+
+    LAST_LAYER = auto()
+    BEFORE_NORM = auto()
+    AFTER_NORM = auto()
+
+
+class Rope(Enum):
+    """Which attention layers rotate queries and keys."""
+
+    ALL = auto()
+    WINDOWED = auto()
+    WITHOUT_STATE = auto()
+    """Those of models without recurrent layers."""
+    NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,46 +35,45 @@ class Family:
     """One family's habits (src/models of llama.cpp).
 
     `windows`: windowed layers have a cache of their own, cut to the window. `layer_norm`: norms
-    subtract the mean, which cannot be done in place. `late_rows`: the last layer computes every
-    token and only the head picks the rows of output. `rope`: attention rotates queries and keys.
-    `residual_first`: the sum after the feed-forward is made in place of the residual.
-    `weighted_inputs`: experts' weights scale their inputs.
+    subtract the mean, which cannot be done in place. `rows`: where the rows of output are picked.
+    `rope`: which layers rotate queries and keys. `residual_first`: the sum after the feed-forward
+    is made in place of the residual. `weighted_inputs`: experts' weights scale their inputs.
     """
 
     windows: bool = False
     layer_norm: bool = False
-    late_rows: bool = False
-    rope: bool = True
+    rows: Rows = Rows.LAST_LAYER
+    rope: Rope = Rope.ALL
     residual_first: bool = False
     weighted_inputs: bool = False
 
 
 _PLAIN = Family()
 _WINDOWED = Family(windows=True)
-_LATE = Family(late_rows=True)
+_LATE = Family(rows=Rows.AFTER_NORM)
 _LAYER_NORM = Family(layer_norm=True)
 
 FAMILIES: Mapping[str, Family] = {
     "gemma2": _WINDOWED,
     "gemma3_text": _WINDOWED,
     "gemma3n_text": _WINDOWED,
-    "gemma4_text": Family(windows=True, late_rows=True),
-    "gpt_oss": Family(windows=True, late_rows=True),
+    "gemma4_text": Family(windows=True, rows=Rows.AFTER_NORM),
+    "gpt_oss": Family(windows=True, rows=Rows.BEFORE_NORM),
     "cohere": _LAYER_NORM,
-    "cohere2": Family(windows=True, layer_norm=True),
-    "llama4_text": Family(windows=True, weighted_inputs=True),
-    "exaone4": _WINDOWED,
+    "cohere2": Family(windows=True, layer_norm=True, rope=Rope.WINDOWED),
+    "llama4_text": Family(windows=True, rope=Rope.WINDOWED, weighted_inputs=True),
+    "exaone4": Family(windows=True, rope=Rope.WINDOWED),
     "olmo3": _WINDOWED,
     "laguna": _WINDOWED,
-    "step3p5": Family(windows=True, late_rows=True),
+    "step3p5": Family(windows=True, rows=Rows.BEFORE_NORM),
     "mimo_v2_flash": _WINDOWED,
     "deepseek_v4": _WINDOWED,
     "qwen3_next": _LATE,
     "qwen3_5_text": _LATE,
     "qwen3_5_moe_text": _LATE,
-    "nemotron_h": Family(late_rows=True, rope=False),
-    "granitemoehybrid": Family(rope=False),
-    "jamba": Family(rope=False),
+    "nemotron_h": Family(rows=Rows.AFTER_NORM, rope=Rope.NONE),
+    "granitemoehybrid": Family(rope=Rope.WITHOUT_STATE),
+    "jamba": Family(rope=Rope.NONE),
     "phi3": Family(residual_first=True),
     "phi3_v": Family(residual_first=True),
     "phimoe": Family(layer_norm=True, residual_first=True),
@@ -61,12 +82,12 @@ FAMILIES: Mapping[str, Family] = {
     "starcoder2": _LAYER_NORM,
     "stablelm": _LAYER_NORM,
     "falcon": _LAYER_NORM,
-    "gpt2": Family(layer_norm=True, rope=False),
-    "gpt_bigcode": Family(layer_norm=True, rope=False),
+    "gpt2": Family(layer_norm=True, rope=Rope.NONE),
+    "gpt_bigcode": Family(layer_norm=True, rope=Rope.NONE),
     "gpt_neox": _LAYER_NORM,
     "gptj": _LAYER_NORM,
-    "bloom": Family(layer_norm=True, rope=False),
-    "mpt": Family(layer_norm=True, rope=False),
+    "bloom": Family(layer_norm=True, rope=Rope.NONE),
+    "mpt": Family(layer_norm=True, rope=Rope.NONE),
     "dbrx": _LAYER_NORM,
     "olmo": _LAYER_NORM,
     "nemotron": _LAYER_NORM,

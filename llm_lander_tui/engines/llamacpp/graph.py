@@ -52,12 +52,14 @@ class Tensor:
     `sources` are the tensors read, in ggml's order; `weights` the weight tensors among its sources.
     `reuses` tells operations that ggml may compute in place of a source of the same layout,
     `pinned` the device that it must run on (it writes to a cache there), `follows` whether it is
-    placed with its weights, `rows` where in the basis its batch size stands.
+    placed with its weights, `rows` where in the basis its batch size stands. What is `kept` is an
+    output of the graph, never freed.
     """
 
     __slots__ = (
         "follows",
         "is_input",
+        "kept",
         "name",
         "pinned",
         "reuses",
@@ -89,6 +91,7 @@ class Tensor:
         self.follows = follows
         self.rows = rows
         self.is_input = is_input
+        self.kept = False
 
 
 class Graph:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.blocks import Blocks, CacheInputs, WeightBytes
 from llm_lander_tui.engines.llamacpp.cache import windows_of
-from llm_lander_tui.engines.llamacpp.families import family_of
+from llm_lander_tui.engines.llamacpp.families import Rope, Rows, family_of
 from llm_lander_tui.engines.llamacpp.feedforward import Routing, feed_forward
 from llm_lander_tui.engines.llamacpp.graph import (
     CONSTANT,
@@ -24,9 +24,11 @@ from llm_lander_tui.engines.llamacpp.mixers import AttentionGraph
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.engines.llamacpp.recurrent import RecurrentGraph
+from llm_lander_tui.engines.llamacpp.repetition import essential
 from llm_lander_tui.formats import Block, KvFormat
 from llm_lander_tui.models.architecture import Architecture, Layer, Mixer, Mlp
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
+from llm_lander_tui.models.cache import KvRow
 from llm_lander_tui.models.linear_attention import (
     GatedDeltaNet,
     KimiDelta,
@@ -35,9 +37,6 @@ from llm_lander_tui.models.linear_attention import (
     ShortConv,
 )
 from llm_lander_tui.models.mlp import ExpertsMlp
-
-SEEN_LAYERS = 3
-"""How often each kind of layer is built; the allocator repeats itself by then."""
 
 _FEED_FORWARD_NORMS = frozenset(("ffn_norm", "post_attention_norm", "post_ffw_norm"))
 STORED_FACTORS = frozenset(("llama3", "longrope", "su"))
@@ -113,16 +112,20 @@ class _Builder:
         x = b.op("embedding", hidden, (tokens,), weights=(b.weight("token_embd"),))
         x.rows = CONSTANT
         last = len(self.architecture.layers) - 1
-        late = self.family.late_rows
+        late = self.family.rows is not Rows.LAST_LAYER
         for number, layer in self._kept():
             self._place(number)
             x = self._layer(layer, x, last=number == last and not late)
         b.layer = None
         b.device = self._device(self.placement.output)
-        b.columns = TOKENS if late else ROWS
+        if self.family.rows is Rows.BEFORE_NORM:
+            x.kept = True
+            x = b.take_rows(hidden, x, self.rows)
+        b.columns = TOKENS if self.family.rows is Rows.AFTER_NORM else ROWS
         x = self._norm("output_norm", x)
         b.columns = ROWS
-        if late:
+        if self.family.rows is Rows.AFTER_NORM:
+            x.kept = True
             x = b.take_rows(hidden, x, self.rows)
         self.graph.expand(b.project("output", self.architecture.vocab_size, x))
         return ModelGraph(self.graph, self.windows)
@@ -139,20 +142,20 @@ class _Builder:
         b.cache_device = b.device if self.options.kv_offload else self.host
 
     def _kept(self) -> Iterator[tuple[int, Layer]]:
-        """The first layers of each device until it has seen each kind often, and the last layer."""
+        """The layers without the repetitions in the middle of each device's stretch."""
         layers = self.architecture.layers
-        missing: dict[int, Counter[tuple[Layer, bool]]] = {}
         kinds = [
-            (layer, number < self.options.cpu_moe_layers) for number, layer in enumerate(layers)
+            (layer, device, number < self.options.cpu_moe_layers)
+            for number, (layer, device) in enumerate(
+                zip(layers, self.placement.layers, strict=True)
+            )
         ]
-        for kind, device in zip(kinds, self.placement.layers, strict=True):
-            wanted = missing.setdefault(device, Counter())
-            wanted[kind] = min(SEEN_LAYERS, wanted[kind] + 1)
-        for number, (kind, device) in enumerate(zip(kinds, self.placement.layers, strict=True)):
-            wanted = missing[device]
-            if wanted or number == len(layers) - 1:
-                yield number, layers[number]
-            wanted -= Counter((kind,))
+        start = 0
+        for _, stretch in groupby(kinds, key=lambda kind: kind[1:]):
+            members = [layer for layer, _, _ in stretch]
+            for number in essential(members):
+                yield start + number, layers[start + number]
+            start += len(members)
 
     def _cache_inputs(self, number: int, cache: int) -> CacheInputs:
         rows = [r for r, _ in self.architecture.kv_rows if self.rules.cache(r) == cache]
@@ -194,7 +197,10 @@ class _Builder:
                 return b.add("layer", hidden, b.add("residual", hidden, out, residual), mixed)
             if "post_attention_norm" in norms:
                 mixed = self._norm("post_attention_norm", mixed)
-            inner = residual = b.add("residual", hidden, mixed, residual)
+            # What the delta rule returns is a view, so that the sum takes the residual's place.
+            viewed = isinstance(layer.mixers[0], GatedDeltaNet)
+            terms = (residual, mixed) if viewed else (mixed, residual)
+            inner = residual = b.add("residual", hidden, *terms)
         if layer.mlp is None:
             return inner
         name = "ffn_norm" if "ffn_norm" in norms else "attn_norm" if not layer.mixers else ""
@@ -231,7 +237,7 @@ class _Builder:
                 mixer,
                 x,
                 inputs,
-                self.positions if self.family.rope else None,
+                self.positions if self._rotates(row) else None,
                 factors=self.rope_factors,
             )
         if isinstance(mixer, LatentAttention):
@@ -251,6 +257,15 @@ class _Builder:
                 case _:
                     pass
         return self._other(mixer, x)
+
+    def _rotates(self, row: KvRow) -> bool:
+        match self.family.rope:
+            case Rope.WINDOWED:
+                return bool(self.rules.cache(row))
+            case Rope.WITHOUT_STATE:
+                return not self.architecture.states
+            case rope:
+                return rope is Rope.ALL
 
     def _other(self, mixer: Mixer, x: Tensor) -> Tensor:
         """A mixer without a graph of its own: its widest projection, convolved, and back."""

@@ -151,4 +151,6 @@ class _Splitter:
                 if self._at(source) != device or isinstance(source, Tensor)
             ]
             number = self._new((node, device), node.size, device)
+            if node.kept:
+                self._kept.add(number)
             self._steps.append((number, tuple(reads), node.reuses))
