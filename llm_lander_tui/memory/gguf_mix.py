@@ -286,6 +286,9 @@ def _query_heads_per_kv_head(architecture: Architecture) -> int:
     return 0
 
 
+_RELEASED_IN_MXFP4 = frozenset(("gpt_oss",))
+"""Model types whose checkpoints hold MXFP4 experts, which the converter keeps."""
+
 _SHARED_NAMES = frozenset(("F32", "F16", "BF16", "NVFP4"))
 """File types whose name other weight formats have too."""
 
@@ -325,6 +328,10 @@ class GgufRecipe:
         return "gguf"
 
     @property
+    def _unquantised(self) -> bool:
+        return GGML_TYPE_BY_NAME[FILE_TYPES[self.file_type][0]].size == 1
+
+    @property
     def bits(self) -> float:
         return FILE_TYPES[self.file_type][1] + (0.05 if self.tables else 0)
 
@@ -332,9 +339,12 @@ class GgufRecipe:
         """Every ggml tensor with its type (memory_models A.5)."""
         mix = _Mix(self.file_type, self.imatrix, gguf_facts(architecture), self.tables, self.pure)
         kept = "F32" if self.file_type == "F32" else "F16"
+        released = self._unquantised and architecture.model_type in _RELEASED_IN_MXFP4
         found = []
         for entry in gguf_tensors(architecture):
             kind = mix.chosen(entry) if entry.quantised else entry.fixed or kept
+            if released and entry.quantised and entry.tensor.copies > 1:
+                kind = "MXFP4"
             found.append(WeightTensor(entry.layer, entry.tensor, _STORAGES[kind]))
         return Weights(tuple(found))
 

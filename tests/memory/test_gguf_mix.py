@@ -84,6 +84,17 @@ def test_mxfp4_moe_keeps_the_rest_at_q8_0(gpt_oss_20b):
     assert kinds["Q8_0"] == 4 * 24 + 2
 
 
+def test_experts_released_in_mxfp4_stay_so_in_a_sixteen_bit_file(gpt_oss_20b):
+    experts = 24 * 32 * 3 * 2880 * 2880
+    # llama.cpp's own allocation of the F16 file: the card pads each of 72 stacks by 128 B, and the
+    # embedding's 201088 x 2880 x 2 B stay in host memory.
+    allocated = 12_621_372_672 - 72 * 128 + 201_088 * 2880 * 2
+    weights = weights_of(gpt_oss_20b, GgufRecipe("F16"))
+    stacks = [t for t in weights.tensors if t.storage.name == "MXFP4"]
+    assert sum(t.bytes for t in stacks) == experts * 17 // 32
+    assert weights.bytes == allocated
+
+
 def narrow(columns: int) -> Architecture:
     """Two layers whose rows no block of 256 divides."""
     layer = Layer(
