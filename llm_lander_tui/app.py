@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -12,16 +13,32 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from llm_lander_tui.commands import LanderCommands
 from llm_lander_tui.errors import LanderError, SourceError
 from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.knobs import KNOBS
+from llm_lander_tui.launch import (
+    FIRST_CONTEXT,
+    FIRST_MODEL,
+    LaunchOptions,
+    Load,
+    Start,
+    first,
+    gpu_source,
+    planned_cards,
+    resolve,
+)
+from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.evaluate import evaluate
-from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
+from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.state import LanderState
+from llm_lander_tui.storage import last_scenario
+from llm_lander_tui.storage import settings as kept
+from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.themes import DARK, LIGHT
 from llm_lander_tui.workbench import Result, Workbench
 
@@ -29,77 +46,14 @@ if TYPE_CHECKING:
     from llm_lander_tui.gpus.sampler import Sampler
     from llm_lander_tui.planner.launched import Launched
 
-Progress = Callable[[str, float | None], None]
-Load = Callable[[str, Progress, threading.Event], Model]
-"""Reads a model by name; the event cancels."""
-
-FIRST_MODEL = "Qwen/Qwen3-8B"
-"""The preset that is planned until another one is chosen."""
-FIRST_CONTEXT = 8192
 PATIENCE = 3.0
 """Seconds that the driver may take before a catalogue GPU stands in."""
-TERMINAL_CHECK = 2.0
-"""Seconds between two looks whether the terminal is still there."""
+CHECK = 2.0
+"""Seconds between two looks whether terminal and driver are still there."""
+STALE_READINGS = 3
+"""Intervals without a reading after which its age is shown."""
 
-
-@dataclass(frozen=True, slots=True)
-class LaunchOptions:
-    """What the command line says about the screen; None leaves the choice to the program."""
-
-    model: str | None = None
-    gpu: str | None = None
-    engine: str | None = None
-    weights: str | None = None
-    kv: str | None = None
-    context: int | None = None
-    concurrency: int = 1
-    margin_bytes: int = DEFAULT_MARGIN
-    demo: bool = False
-    resume: bool = False
-
-
-@dataclass
-class GpusRead(Message):
-    """The sampler has a new reading."""
-
-    reading: Reading
-
-    def can_replace(self, message: Message) -> bool:
-        """A later reading makes an earlier one worthless."""
-        return isinstance(message, GpusRead)
-
-
-@dataclass
-class Progressed(Message):
-    """A source tells how far it is."""
-
-    text: str
-
-    def can_replace(self, message: Message) -> bool:
-        """Only the latest word counts."""
-        return isinstance(message, Progressed)
-
-
-@dataclass
-class Worked(Message):
-    """The workbench has a result."""
-
-    result: Result
-
-
-@dataclass
-class ModelLoaded(Message):
-    """A model was read."""
-
-    model: Model
-
-
-@dataclass
-class ModelFailed(Message):
-    """A model could not be read."""
-
-    name: str
-    error: LanderError
+__all__ = ["LanderApp", "LaunchOptions", "run"]
 
 
 class LanderApp(App[int]):
@@ -107,7 +61,7 @@ class LanderApp(App[int]):
 
     TITLE = "LLM-Lander"
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {LanderCommands}
     MODES_SHOWN: ClassVar[tuple[tuple[str, str, str], ...]] = (
         ("1", "gpus", "GPUs"),
         ("2", "model", "Model"),
@@ -122,19 +76,24 @@ class LanderApp(App[int]):
         *,
         source: GpuSource | None = None,
         load: Load | None = None,
-        interval: float = 2.0,
+        keep_in: Path | None = None,
     ) -> None:
+        """`source`, `load` and `keep_in` stand in for the driver, the Hub and the directories."""
         super().__init__()
         self.animation_level = "none"
         self.options = options or LaunchOptions()
         self.state = LanderState()
-        self.source = source
-        self.interval = interval
         self.history = History()
-        self.workbench = Workbench(lambda result: self.post_message(Worked(result)))
-        self._launched: Launched | None = None
-        self._load = load or _resolve
+        self.workbench = Workbench(self._worked)
+        self.settings = Settings()
+        self.finder_text = ""
+        self._source = source
+        self._load = load or resolve
+        self._settings_file = None if keep_in is None else keep_in / "settings.toml"
+        self._last_file = None if keep_in is None else keep_in / "last.json"
+        self._start: Start | None = None
         self._model: Model | None = None
+        self._launched: Launched | None = None
         self._sampler: Sampler | None = None
         self._cancel = threading.Event()
         self.add_mode("gpus", _gpus_screen)
@@ -142,24 +101,38 @@ class LanderApp(App[int]):
         self.add_mode("fit", _fit_screen)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        try:
+            self._apply(kept.load(self._settings_file))
+        except LanderError as error:
+            self._apply(Settings())
+            self.say(error)
 
     # --- begin and end ---
 
     def on_mount(self) -> None:
         """Show the first frame, then read what it is about."""
-        self.set_interval(TERMINAL_CHECK, self._leave_lost_terminal)
+        self.set_interval(CHECK, self._check)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.load_model(self.options.model or FIRST_MODEL)
-        self._sample()
+        last = last_scenario.load(self._last_file) if self.options.resume else None
+        if self.options.resume and last is None:
+            self.state.status = "There is no last scenario to resume."
+        self._start = first(self.options, self.settings, last)
+        self.load_model(self._start.model)
+        from llm_lander_tui.gpus.sampler import Sampler
 
-    def _leave_lost_terminal(self) -> None:
-        """With SIGHUP ignored (nohup) a lost terminal would leave a process that spins."""
-        import os
-        import sys
+        source = self._source or gpu_source(self.options)
+        self._sampler = Sampler(source, self._read, self.settings.refresh_seconds)
+        self._sampler.start()
+        self.set_timer(PATIENCE, self._without_driver)
 
+    def _check(self) -> None:
+        """Leave a lost terminal, which with SIGHUP ignored (nohup) would keep a core spinning."""
+        sampler = self._sampler
+        if sampler is not None and sampler.age is not None:
+            stale = sampler.age > STALE_READINGS * sampler.interval + CHECK
+            self.state.stale_seconds = int(sampler.age) // 10 * 10 if stale else 0
         if self.is_headless or not hasattr(os, "tcgetpgrp"):
             return
         try:
@@ -168,25 +141,19 @@ class LanderApp(App[int]):
             self.exit(return_code=1)
 
     def on_unmount(self) -> None:
-        """Let all threads go."""
+        """Let all threads go, and keep the scenario for `--resume`."""
         self.workbench.stop()
         self._cancel.set()
         if self._sampler is not None:
             self._sampler.stop()
-
-    def modes_shown(self) -> tuple[tuple[str, str, str], ...]:
-        """Key, mode and title of every screen."""
-        return self.MODES_SHOWN
+        if self.state.scenario is not None:
+            last = last_scenario.last_of(self.state.scenario, self.state.fleet)
+            try:
+                last_scenario.save(last, self._last_file)
+            except LanderError as error:
+                self.log.warning(str(error))
 
     # --- what comes in ---
-
-    def _sample(self) -> None:
-        from llm_lander_tui.gpus.sampler import Sampler
-
-        source = self.source or _source(self.options)
-        self._sampler = Sampler(source, self._read, self.interval)
-        self._sampler.start()
-        self.set_timer(PATIENCE, self._without_driver)
 
     def _read(self, reading: Reading) -> None:
         """Called in the sampler's thread."""
@@ -196,33 +163,21 @@ class LanderApp(App[int]):
         """The one place where readings enter the state."""
         self.history.add(message.reading.gpus)
         self.state.reading = message.reading
-        if self.options.gpu is not None and self.state.scenario is None:
-            self._plan_on(self.options.gpu)
-        elif not self.state.fleet.cards:
-            self._without_driver()
+        self.state.stale_seconds = 0
         self._ask_first()
 
     def _without_driver(self) -> None:
-        if self.state.fleet.cards:
-            return
-        from llm_lander_tui.machine import WHAT_IF_GPU
+        """Plan on a catalogue GPU where the driver gives none, or does not answer."""
+        if not self.state.fleet.cards:
+            from llm_lander_tui.gpus.catalog import parse_gpus
+            from llm_lander_tui.machine import WHAT_IF_GPU
 
-        self._plan_on(WHAT_IF_GPU)
+            self.state.fleet = self.state.fleet.adding(parse_gpus(WHAT_IF_GPU))
         self._ask_first()
 
-    def _plan_on(self, named: str) -> None:
-        """Plan on catalogue GPUs instead of those of the machine."""
-        from llm_lander_tui.gpus.catalog import parse_gpus
-
-        try:
-            gpus = parse_gpus(named)
-        except LanderError as error:
-            self.say(error)
-            return
-        fleet = self.state.fleet
-        for card in fleet.real:
-            fleet = fleet.without(card)
-        self.state.fleet = fleet.adding(gpus)
+    def _worked(self, result: Result) -> None:
+        """Called in the workbench's thread."""
+        self.post_message(Worked(result))
 
     def load_model(self, name: str) -> None:
         """Read a model in a thread of its own; the last name asked for wins."""
@@ -273,8 +228,8 @@ class LanderApp(App[int]):
         try:
             if launched is not None:
                 self._take_launched(launched, message.model)
-                return
-            self.state.with_model(message.model)
+            else:
+                self.state.with_model(message.model)
         except LanderError as error:
             self.say(error)
 
@@ -287,36 +242,42 @@ class LanderApp(App[int]):
         self.state.status = f"Planned from its command. Not read: {unread}" if unread else ""
 
     def on_model_failed(self, message: ModelFailed) -> None:
-        """Say what failed; the plan stays as it is."""
+        """Say what failed and the ways on; the plan stays as it is."""
+        from llm_lander_tui.screens.failure import FailureSheet
+
         self.state.busy = ""
-        self.say(message.error)
+        self._launched = None
+        if self.state.scenario is None and message.name != FIRST_MODEL:
+            self.load_model(FIRST_MODEL)
+        self.push_screen(FailureSheet(message.name, message.error))
 
     def _ask_first(self) -> None:
         """The first scenario, once there are a model and a card."""
-        if self._model is None or self.state.scenario is not None or not self.state.fleet.chosen:
+        start, state = self._start, self.state
+        if start is None or self._model is None or state.scenario is not None:
             return
-        from llm_lander_tui.planner.question import DEFAULT_ENGINE, Question, scenario_of
+        from llm_lander_tui.planner.question import Question, scenario_of
 
-        options = self.options
-        question = Question(
-            engine=options.engine or DEFAULT_ENGINE,
-            weights=options.weights,
-            kv=options.kv,
-            context=options.context or FIRST_CONTEXT,
-            concurrency=options.concurrency,
-            margin_bytes=options.margin_bytes,
-        )
         try:
-            self.state.scenario = scenario_of(question, self._model, self.state.fleet.chosen)
+            if start.what_if and not state.fleet.hypothetical:
+                state.fleet = planned_cards(start, state.fleet)
         except LanderError as error:
             self.say(error)
-            self.state.scenario = scenario_of(
-                Question(context=FIRST_CONTEXT), self._model, self.state.fleet.chosen
-            )
+        if not state.fleet.chosen:
+            if state.reading is not None:
+                self._start = Start(start.model, start.question)
+                self._without_driver()
+            return
+        try:
+            state.scenario = scenario_of(start.question, self._model, state.fleet.chosen)
+        except LanderError as error:
+            self.say(error)
+            question = Question(context=FIRST_CONTEXT)
+            state.scenario = scenario_of(question, self._model, state.fleet.chosen)
 
     def say(self, error: LanderError) -> None:
         """A failure in the status line."""
-        self.state.status = f"{error.title}: {error} ".strip()
+        self.state.status = str(error)
 
     # --- what-if keys ---
 
@@ -352,41 +313,15 @@ class LanderApp(App[int]):
         """Make a scenario from a list the current one."""
         self.state.take(scenario)
 
-    # --- screens ---
-
-    def action_explain(self) -> None:
-        """Open the plan under the cursor into its sums."""
-        from llm_lander_tui.screens.explain import ExplainSheet
-
-        under = self._under_cursor()
-        plan = self.state.plan if under is None else evaluate(under)
-        if plan is None:
-            self.state.status = "There is no plan to explain yet."
+    def add_cards(self, found: tuple[tuple[Gpu, ...], bool] | None) -> None:
+        """Add hypothetical cards to the plan, or plan on them alone."""
+        if found is None:
             return
-        self.push_screen(ExplainSheet(plan))
-
-    def _under_cursor(self) -> Scenario | None:
-        screen = self.screen
-        return screen.under_cursor() if isinstance(screen, LanderScreen) else None
-
-    def action_help(self) -> None:
-        """Every key."""
-        from llm_lander_tui.screens.help import HelpSheet
-
-        self.push_screen(HelpSheet(self.screen))
-
-    def action_copy_command(self) -> None:
-        """Send the start command to the terminal's clipboard, and show it."""
-        from llm_lander_tui.screens.command import CommandSheet
-
-        plan = self.state.plan
-        if plan is None:
-            self.state.status = "There is no plan to start yet."
-            return
-        scenario = plan.scenario
-        command = scenario.engine.command(scenario, scenario.context)
-        self.copy_to_clipboard(command)
-        self.push_screen(CommandSheet(command, plan))
+        gpus, alone = found
+        fleet = self.state.fleet
+        for card in fleet.chosen if alone else ():
+            fleet = fleet.without(card)
+        self.state.choose_cards(fleet.adding(gpus), "")
 
     def plan_command(self, command: str | None) -> None:
         """Plan what a start command asks for."""
@@ -396,17 +331,18 @@ class LanderApp(App[int]):
             self.state.status = "The command line of this process is hidden."
             return
         try:
-            launched = parse_command(command)
+            self._launched = parse_command(command)
         except LanderError as error:
             self.say(error)
             return
-        self._launched = launched
-        self.load_model(launched.model)
+        self.load_model(self._launched.model)
 
-    def add_cards(self, gpus: tuple[Gpu, ...] | None) -> None:
-        """Add hypothetical cards to the plan."""
-        if gpus:
-            self.state.choose_cards(self.state.fleet.adding(gpus), "")
+    def action_cancel(self) -> None:
+        """Stop waiting for a model."""
+        if self.state.busy:
+            self._cancel.set()
+            self.state.busy = ""
+            self.state.status = "Cancelled; the plan is unchanged."
 
     def action_read_now(self) -> None:
         """Read the GPUs at once."""
@@ -414,26 +350,91 @@ class LanderApp(App[int]):
             self._sampler.ask()
             self.state.status = "GPUs read."
 
+    # --- settings ---
+
+    def change_settings(self, settings: Settings) -> None:
+        """Apply settings and keep them."""
+        self._apply(settings)
+        try:
+            kept.save(settings, self._settings_file)
+        except LanderError as error:
+            self.say(error)
+
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        self.theme = settings.theme if settings.theme in self.available_themes else DARK.name
+        self.set_keymap(dict(settings.keys))
+        if self._sampler is not None:
+            self._sampler.set_interval(settings.refresh_seconds)
+
+    # --- screens ---
+
     async def action_mode(self, mode: str) -> None:
         """Open a screen."""
         if mode != self.current_mode:
             await self.switch_mode(mode)
 
+    def action_find_model(self) -> None:
+        """Open the finder."""
+        from llm_lander_tui.screens.finder import ModelFinder
 
-def _source(options: LaunchOptions) -> GpuSource:
-    if options.demo:
-        from llm_lander_tui.gpus.demo import DemoSource
+        def chosen(name: str | None) -> None:
+            if name:
+                self.load_model(name)
 
-        return DemoSource()
-    from llm_lander_tui.machine import nvml_source
+        self.push_screen(ModelFinder(self.state.scenario, self.finder_text), chosen)
 
-    return nvml_source()
+    def action_manual(self) -> None:
+        """Describe a model by hand."""
+        from llm_lander_tui.screens.manual import ManualForm
 
+        def entered(model: Model | None) -> None:
+            if model is not None:
+                self.post_message(ModelLoaded(model))
 
-def _resolve(name: str, progress: Progress, cancel: threading.Event) -> Model:
-    from llm_lander_tui.models.sources import resolve
+        self.push_screen(ManualForm(), entered)
 
-    return resolve(name, progress=progress, cancel=cancel)
+    def action_explain(self) -> None:
+        """Open the plan under the cursor into its sums."""
+        from llm_lander_tui.screens.explain import ExplainSheet
+
+        screen = self.screen
+        under = screen.under_cursor() if isinstance(screen, LanderScreen) else None
+        plan = self.state.plan if under is None else evaluate(under)
+        if plan is None:
+            self.state.status = "There is no plan to explain yet."
+            return
+        self.push_screen(ExplainSheet(plan))
+
+    def action_copy_command(self) -> None:
+        """Send the start command to the terminal's clipboard, and show it."""
+        from llm_lander_tui.screens.command import CommandSheet
+
+        plan = self.state.plan
+        if plan is None:
+            self.state.status = "There is no plan to start yet."
+            return
+        command = plan.scenario.engine.command(plan.scenario, plan.scenario.context)
+        self.copy_to_clipboard(command)
+        self.push_screen(CommandSheet(command, plan))
+
+    def action_knobs(self) -> None:
+        """Every knob in one place."""
+        from llm_lander_tui.screens.knob_sheet import KnobSheet
+
+        self.push_screen(KnobSheet(self.state))
+
+    def action_settings(self) -> None:
+        """What is kept between sessions."""
+        from llm_lander_tui.screens.settings import SettingsSheet
+
+        self.push_screen(SettingsSheet())
+
+    def action_help(self) -> None:
+        """Every key."""
+        from llm_lander_tui.screens.help import HelpSheet
+
+        self.push_screen(HelpSheet(self.screen))
 
 
 def _gpus_screen() -> Screen[None]:

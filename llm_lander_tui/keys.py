@@ -36,11 +36,14 @@ PROGRAM = (
     Binding("p", "pin", "pin", id="pin", tooltip="Compare every number with this plan"),
     Binding("u", "undo", "undo", id="undo", tooltip="Take the last change back"),
     Binding("U", "redo", "redo", id="redo", tooltip="Make it again", show=False),
+    Binding("o", "knobs", "knobs", id="knobs", tooltip="Every knob, the engine's own too"),
+    Binding("comma", "settings", "settings", id="settings", tooltip="Settings", show=False),
     Binding("question_mark", "help", "keys", id="help", tooltip="Every key and what it does"),
     Binding("q", "quit", "quit", id="quit", tooltip="Leave the program"),
     Binding("1", "mode('gpus')", "GPUs", id="mode.gpus", show=False),
     Binding("2", "mode('model')", "Model", id="mode.model", show=False),
     Binding("3", "mode('fit')", "Fit", id="mode.fit", show=False),
+    Binding("escape", "cancel", "stop waiting", id="cancel", tooltip="Stop waiting", show=False),
     Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False),
 )
 """What the program itself does."""

@@ -41,6 +41,8 @@ class LanderState(DOMNode):
     plan: var[Plan | None] = var(None)
     baseline: var[Plan | None] = var(None)
     status: var[str] = var("")
+    stale_seconds: var[int] = var(0)
+    """Age of the last reading when it is too old; 0 while readings come in."""
     busy: var[str] = var("")
     """What the program waits for ("loading Qwen/Qwen3-8B"); empty when nothing."""
 

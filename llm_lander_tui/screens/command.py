@@ -16,7 +16,7 @@ FILE = "llm-lander-start.sh"
 
 
 class CommandSheet(Sheet):
-    """A terminal may drop the clipboard sequence (tmux does, unless told otherwise): `f` writes it."""
+    """A terminal may drop the clipboard sequence (tmux does by default): `f` writes a file."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "dismiss", "back", show=False),

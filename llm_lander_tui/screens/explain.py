@@ -43,7 +43,8 @@ def paragraphs(plan: Plan) -> Iterator[Content]:
         )
         yield Content.assemble(
             (f"GPU {group.label}", "bold"),
-            f"   needs {format_bytes(device.needed_bytes)} of {format_bytes(device.budget.bytes)}, {left}",
+            f"   needs {format_bytes(device.needed_bytes)} of "
+            f"{format_bytes(device.budget.bytes)}, {left}",
         )
         for allocation in device.allocations:
             yield from _allocation(allocation)

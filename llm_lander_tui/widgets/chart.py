@@ -244,7 +244,7 @@ class Chart(Lines, can_focus=True):
         plt.clear_figure()
         plt.theme("clear")
         plt.plotsize(width, height)
-        plt._set_size(width, height)  # noqa: SLF001 - textual-plotext sets it likewise
+        plt._set_size(width, height)  # textual-plotext sets it likewise
         plt.xaxes(True, False)
         plt.yaxes(True, False)
         return plt

@@ -108,9 +108,8 @@ def differences(plan: Plan, own: Plan) -> list[str]:
     return [f"{kind.value} {signed_bytes(d)}" for kind, d in largest if abs(d) >= NOTICED]
 
 
-def _columns(
-    engine: str, weights: str, kv: str, need: str, of: str, most: str, load: str, verdict: str
-) -> Content:
+def _columns(*cells: str) -> Content:
+    engine, weights, kv, need, of, most, load, verdict = cells
     style = GOOD if verdict == "lands" else BAD
     return Content.assemble(
         fitted(Content(engine), 16),

@@ -46,7 +46,7 @@ def heat_around(scenario: Scenario, columns: int, rows: int) -> Heat:
 
 
 class HeatMap(Rows):
-    """A row per number of sequences, a column per context; the number is the share of the budget."""
+    """A row per number of sequences, a column per context: the share of the budget."""
 
     DEFAULT_CSS = "HeatMap { padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -49,7 +49,7 @@ class StatusLine(Lines):
 
     def on_mount(self) -> None:
         """Follow the state."""
-        for name in ("status", "reading", "busy", "baseline", "fleet"):
+        for name in ("status", "reading", "busy", "baseline", "fleet", "stale_seconds"):
             self.watch(self.state, name, self.redraw, init=False)
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
@@ -66,6 +66,8 @@ def origin(state: LanderState) -> Content:
         return Content.assemble(pinned, ("reading GPUs", QUIET))
     chosen = state.fleet.chosen
     whatif = any(card.hypothetical for card in chosen)
+    if state.stale_seconds:
+        return Content.assemble(pinned, (f"GPU readings {state.stale_seconds} s old", WARN))
     if state.reading.problem is not None:
         return Content.assemble(
             pinned, (state.reading.problem.title, WARN), (": planning on a what-if GPU", QUIET)
@@ -91,7 +93,7 @@ class KeyBar(Lines):
         """One line."""
         app: LanderApp = self.app  # type: ignore[assignment]
         parts: list[Content] = []
-        for key, mode, title in app.modes_shown():
+        for key, mode, title in app.MODES_SHOWN:
             style = "reverse" if mode == app.current_mode else ""
             parts.append(
                 Content.assemble((f" {key} {title} ", f"{style} @click=app.mode('{mode}')".strip()))

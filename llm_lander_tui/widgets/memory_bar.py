@@ -25,7 +25,6 @@ from llm_lander_tui.widgets.words import (
     shortened,
 )
 
-
 HOST_NAMED = GIB
 """Host memory from which the legend names it; the explanation always does."""
 

@@ -64,7 +64,9 @@ class ProcessList(Rows):
         about = Content.styled(f"GPU {card.index}  {short_gpu(card.name)}  {details(card)}", QUIET)
         if not self.processes:
             return (about, Content.styled(nobody(card), QUIET))
-        head = _columns("process", "user", "pid", "memory", "costs the plan", "command", width)
+        head = _columns(
+            "process", "user", "pid", "memory", "costs the plan", "command", width=width
+        )
         return (about, Content.styled(head.plain, QUIET))
 
     def rows(self, width: int) -> Sequence[Content]:
@@ -82,13 +84,12 @@ class ProcessList(Rows):
             size,
             worth,
             process.command or "",
-            width,
+            width=width,
         )
 
 
-def _columns(
-    kind: str, user: str, pid: str, size: str, cost: str, command: str, width: int
-) -> Content:
+def _columns(*cells: str, width: int) -> Content:
+    kind, user, pid, size, cost, command = cells
     line = Content.assemble(
         (fitted(Content(kind), 13).plain, ""),
         fitted(Content(user), 10),

@@ -15,7 +15,6 @@ from textual.reactive import reactive
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import fitted
 
-
 MARK = 4
 """Cells at the right that tell how many rows are hidden."""
 
@@ -65,6 +64,8 @@ class Rows(Lines, can_focus=True):
     """Lines of one row."""
     marks_row = True
     """Whether the cursor is the whole row."""
+    always_marked = False
+    """Whether the cursor shows while an input line has the focus."""
     _top = 0
     _centred = False
 
@@ -108,7 +109,7 @@ class Rows(Lines, can_focus=True):
             top = max(0, min(cursor - room // 2, count - room))
         self._top = top
         shown = lines[top * size : (top + room) * size]
-        if self.has_focus and self.marks_row and shown:
+        if (self.has_focus or self.always_marked) and self.marks_row and shown:
             here = (cursor - top) * size
             # Terminal palettes have no shade between background and text: there it is reversed.
             style = "reverse" if self.app.current_theme.ansi else "on $block-cursor-background"

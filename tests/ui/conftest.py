@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -90,14 +91,14 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-def started(source: FakeSource) -> Started:
+def started(source: FakeSource, tmp_path: Path) -> Started:
     """Starts the app with the fake source and waits for its first plan."""
 
     @asynccontextmanager
     async def start(
         size: tuple[int, int] = (120, 36), **options: object
     ) -> AsyncIterator[Pilot[int]]:
-        app = LanderApp(LaunchOptions(**options), source=source, load=load_model, interval=3600)
+        app = LanderApp(LaunchOptions(**options), source=source, load=load_model, keep_in=tmp_path)
         async with app.run_test(size=size) as pilot:
             for _ in range(200):
                 await pilot.pause(0.01)

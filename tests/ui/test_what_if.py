@@ -69,8 +69,8 @@ async def test_the_screens_open_by_number_and_keep_the_header(started):
 
 
 async def test_live_memory_changes_the_verdict_without_a_key(started, source, make_card):
-    from llm_lander_tui.app import GpusRead
     from llm_lander_tui.gpus.gpu import Reading
+    from llm_lander_tui.messages import GpusRead
 
     source.reading = Reading(gpus=(make_card(0, 20.0),))
     async with started(model="Qwen/Qwen3-8B") as pilot:
