@@ -40,22 +40,22 @@ class GgufFacts:
         return found if type(found) is int else default
 
     def required(self, key: str) -> int:
-        """The whole number under `key`. Raises `RefusedModel` without one."""
+        """The whole number of one or more under `key`. Raises `RefusedModel` without one."""
         found = self.number(key)
         if found is None:
-            raise RefusedModel(
-                "Model cannot be planned",
-                f"The GGUF file does not state {self.arch}.{key}.",
-                "Choose a newer file of this model, or plan it by its Hub id.",
-            )
+            raise _refused(f"The GGUF file does not state {self.arch}.{key}.")
+        if found < 1:
+            raise _refused(f"{self.arch}.{key} is {found}, and must be at least 1.")
         return found
 
     def each(self, key: str) -> tuple[int, ...] | None:
         """The numbers under `key`, one for each layer, None where it is one for all."""
         found = self.get(key)
-        if isinstance(found, tuple) and found and all(isinstance(n, int) for n in found):
-            return tuple(int(n) for n in found)[: self.layers]
-        return None
+        if not (isinstance(found, tuple) and found and all(isinstance(n, int) for n in found)):
+            return None
+        if len(found) < self.layers:
+            raise _refused(f"{self.arch}.{key} lists {len(found)} of {self.layers} layers.")
+        return tuple(int(n) for n in found)[: self.layers]
 
     @cached_property
     def layers(self) -> int:
@@ -66,12 +66,8 @@ class GgufFacts:
     def blocks(self) -> int:
         """All blocks that the file counts."""
         found = self.required("block_count")
-        if not 1 <= found <= _MOST_LAYERS:
-            raise RefusedModel(
-                "Model cannot be planned",
-                f"The GGUF file claims {found:,} layers.",
-                "Choose another file of this model.",
-            )
+        if found > _MOST_LAYERS:
+            raise _refused(f"The GGUF file claims {found:,} layers.")
         return found
 
     @cached_property
@@ -116,3 +112,11 @@ class GgufFacts:
     def tied(self) -> bool:
         """Whether the head is the embedding: no output tensor beside known tensors."""
         return "token_embd.weight" in self.tensors and "output.weight" not in self.tensors
+
+
+def _refused(message: str) -> RefusedModel:
+    return RefusedModel(
+        "Model cannot be planned",
+        message,
+        "Choose another file of this model, or plan it by its Hub id.",
+    )

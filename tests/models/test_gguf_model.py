@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from llm_lander_tui.errors import RefusedModel, SourceError
+from llm_lander_tui.errors import LanderError, RefusedModel, SourceError
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.gguf_architectures import config_of
 from llm_lander_tui.models.gguf_facts import GgufFacts
-from llm_lander_tui.models.gguf_file import GgufHeader
+from llm_lander_tui.models.gguf_file import GgufHeader, Skipped
 from llm_lander_tui.models.gguf_model import GgufSource, gguf_profile, metadata_profile
 from llm_lander_tui.models.model import StoredTensor
 
@@ -143,8 +146,6 @@ def test_experts_make_a_mixtral():
 
 
 def test_vocabulary_without_tensors_is_the_token_lists():
-    from llm_lander_tui.models.gguf_file import Skipped
-
     metadata = LLAMA | {"tokenizer.ggml.tokens": Skipped(777)}
     assert profile(metadata, ()).model().architecture.vocab_size == 777
 
@@ -185,7 +186,7 @@ def test_old_latent_files_state_the_widths_without_a_suffix():
         ({"general.architecture": "llama", "general.type": "mmproj"}, "projector"),
         ({"general.architecture": "llama"}, "llama.block_count"),
         ({"general.architecture": "llama", "llama.block_count": 10**9}, "1,000,000,000 layers"),
-        ({"general.architecture": "llama", "llama.block_count": 0}, "0 layers"),
+        ({"general.architecture": "llama", "llama.block_count": 0}, "at least 1"),
     ],
 )
 def test_what_is_no_decoder_is_refused_with_its_reason(metadata, says):
@@ -242,3 +243,42 @@ def test_headers_of_parts_are_joined():
     half = [GgufHeader(3, LLAMA if i == 0 else {}, part, 0, 0, 0)
             for i, part in enumerate((TENSORS[:4], TENSORS[4:]))]  # fmt: skip
     assert gguf_profile("x", "hub", half).checkpoint.tensors == TENSORS
+
+
+ODD = st.sampled_from(
+    [None, 0, -1, 1, 3, 2**31, 2**63, 1.5, float("nan"), "", "x", True, (), (0,), (1, 0, 2), ("a",),
+     (2**40,) * 3, Skipped(5)]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(DATA), st.lists(st.tuples(st.integers(0, 60), ODD), max_size=4), st.data())
+def test_metadata_of_any_value_makes_a_model_or_a_refusal(entry, edits, data):
+    """Keys of real files, a few of them given odd values or left out, with and without tensors."""
+    metadata = dict(facts_of(entry).metadata)
+    keys = sorted(set(metadata) - {"general.architecture"})
+    for place, value in edits:
+        key = keys[place % len(keys)]
+        if value is None:
+            metadata.pop(key, None)
+        else:
+            metadata[key] = value
+    tensors = tuple(facts_of(entry).tensors.values()) if data.draw(st.booleans()) else ()
+    with suppress(LanderError):
+        model = metadata_profile("x", "gguf", metadata, tensors).model()
+        assert model.architecture.parameters > 0
+        assert model.architecture.kv_bytes_per_token >= 0
+
+
+@pytest.mark.parametrize(
+    "entry",
+    list({entry["architecture"]: entry for entry in DATA}.values()),
+    ids=lambda entry: entry["architecture"],
+)
+def test_no_key_may_be_zero_or_missing_without_a_typed_answer(entry):
+    facts = facts_of(entry)
+    for key in facts.metadata:
+        for metadata in (facts.metadata | {key: 0}, {k: v for k, v in facts.metadata.items()
+                                                     if k != key}):  # fmt: skip
+            with suppress(LanderError):
+                metadata_profile("x", "gguf", metadata, ()).model()
