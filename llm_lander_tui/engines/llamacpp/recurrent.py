@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_lander_tui.engines.llamacpp.blocks import Blocks
-from llm_lander_tui.engines.llamacpp.graph import F32, SEQUENCES, TOKENS, Tensor, Weight
+from llm_lander_tui.engines.llamacpp.graph import CONSTANT, F32, SEQUENCES, TOKENS, Tensor, Weight
 from llm_lander_tui.models.cache import RecurrentState
 from llm_lander_tui.models.linear_attention import (
     GatedDeltaNet,
@@ -146,6 +146,7 @@ class RecurrentGraph:
     def _load(self, elements: int) -> Tensor:
         """The states of the batch's sequences, gathered from the cache."""
         b = self.blocks
+        self._touch()
         size = b.graph.size(((SEQUENCES, F32 * elements),))
         loaded = Tensor(
             "state",
@@ -156,7 +157,13 @@ class RecurrentGraph:
             rows=0,
         )
         b.graph.expand(loaded)
+        self._touch()
         return loaded
+
+    def _touch(self) -> None:
+        """A state is cleared before and others are copied after: on the cache's device."""
+        b = self.blocks
+        b.graph.expand(Tensor("state", b.graph.size(()), (), pinned=b.cache_device))
 
     def _save(self, source: Tensor) -> None:
         b = self.blocks
@@ -188,13 +195,21 @@ class RecurrentGraph:
         return Tensor(name, self.blocks.graph.size(terms), sources)
 
     def _scan(self, state: RecurrentState, inner: int, sources: Sequence[Tensor]) -> Tensor:
-        """The selective scan, which reads the states where they are cached."""
+        """The selective scan, which reads the states where they are cached.
+
+        Its result is one long row, too small a batch for the GPU to take from the host.
+        """
         b = self.blocks
         cached = b.graph.size(((SEQUENCES, F32 * state.recurrent_elements),))
         terms = ((TOKENS, F32 * inner), (SEQUENCES, F32 * state.recurrent_elements))
-        return Tensor(
+        self._touch()
+        scanned = Tensor(
             "scan",
             b.graph.size(terms),
             (*sources, self.sources),
             weights=(b.weight("ssm_a"), Weight(b.cache_device, cached, streamed=False)),
+            rows=CONSTANT,
         )
+        b.graph.expand(scanned)
+        self._touch()
+        return scanned
