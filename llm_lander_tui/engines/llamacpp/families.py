@@ -37,7 +37,8 @@ class Family:
     `windows`: windowed layers have a cache of their own, cut to the window. `layer_norm`: norms
     subtract the mean, which cannot be done in place. `rows`: where the rows of output are picked.
     `rope`: which layers rotate queries and keys. `residual_first`: the sum after the feed-forward
-    is made in place of the residual. `weighted_inputs`: experts' weights scale their inputs.
+    is made in place of the residual, `mixer_residual_first`: that after the mixer too.
+    `weighted_inputs`: experts' weights scale their inputs.
     """
 
     windows: bool = False
@@ -45,6 +46,7 @@ class Family:
     rows: Rows = Rows.LAST_LAYER
     rope: Rope = Rope.ALL
     residual_first: bool = False
+    mixer_residual_first: bool = False
     weighted_inputs: bool = False
 
 
@@ -74,6 +76,8 @@ FAMILIES: Mapping[str, Family] = {
     "nemotron_h": Family(rows=Rows.AFTER_NORM, rope=Rope.NONE),
     "granitemoehybrid": Family(rope=Rope.WITHOUT_STATE),
     "jamba": Family(rope=Rope.NONE),
+    "lfm2": Family(residual_first=True, mixer_residual_first=True),
+    "lfm2_moe": Family(residual_first=True, mixer_residual_first=True),
     "phi3": Family(residual_first=True),
     "phi3_v": Family(residual_first=True),
     "phimoe": Family(layer_norm=True, residual_first=True),

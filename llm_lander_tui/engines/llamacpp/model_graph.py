@@ -199,7 +199,8 @@ class _Builder:
                 mixed = self._norm("post_attention_norm", mixed)
             # What the delta rule returns is a view, so that the sum takes the residual's place.
             viewed = isinstance(layer.mixers[0], GatedDeltaNet)
-            terms = (residual, mixed) if viewed else (mixed, residual)
+            in_place = viewed or self.family.mixer_residual_first
+            terms = (residual, mixed) if in_place else (mixed, residual)
             inner = residual = b.add("residual", hidden, *terms)
         if layer.mlp is None:
             return inner
