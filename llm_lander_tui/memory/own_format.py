@@ -38,7 +38,7 @@ def recipe_of(model: Model) -> Recipe:
         return PLAIN.get(model.architecture.dtype, PLAIN["bfloat16"])
     stated = quantization_config.read(model.quantization)
     if checkpoint is not None and checkpoint.tensors:
-        return StoredRecipe(stated.name, stated.family, stated.bits, checkpoint.tensors)
+        return StoredRecipe(stated.name, stated.bits, checkpoint.tensors, stated)
     return stated
 
 
@@ -48,7 +48,7 @@ def _gguf(checkpoint: Checkpoint) -> Recipe:
         elements = sum(_elements(t.shape) for t in checkpoint.tensors)
         size = sum(t.bytes for t in checkpoint.tensors)
         bits = 8 * size / elements if elements else 0.0
-        return StoredRecipe(checkpoint.format, "gguf", bits, checkpoint.tensors)
+        return StoredRecipe(checkpoint.format, bits, checkpoint.tensors)
     mix = named_mix(checkpoint.format)
     if mix is None:
         raise unreadable(f"no rule is known for a {checkpoint.format or 'nameless'} GGUF file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -11,21 +11,34 @@ from typing import NamedTuple
 from llm_lander_tui.formats import GGML_TYPE_BY_NAME
 from llm_lander_tui.memory.gguf_tensors import gguf_tensors
 from llm_lander_tui.memory.module_names import canonical
-from llm_lander_tui.memory.weights import BlockStorage, Storage, Weights, WeightTensor
+from llm_lander_tui.memory.weights import (
+    BlockStorage,
+    Recipe,
+    Storage,
+    Weights,
+    WeightTensor,
+    weights_of,
+)
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.model import StoredTensor
 from llm_lander_tui.models.tensors import Part, Tensor
 from llm_lander_tui.units import ceil_div
 
 _GGUF_NAME = re.compile(r"(?:blk\.(\d+)\.)?(.+?)(?:\.(weight|bias))?")
-_HF_LAYER = re.compile(r"(?:.*\.)?(?:layers|h|blocks)\.(\d+)\.(.+)")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 _EXPERT = re.compile(r"(?<=\.experts\.)\d+\.")
-_SUFFIX = re.compile(
-    r"\.(?:weight|bias|qweight|qzeros|scales|g_idx|weight_scale(?:_inv|_2)?|weight_packed"
-    r"|weight_shape|weight_zero_point|weight_g_idx|weight_global_scale|input_scale|output_scale"
-    r"|input_global_scale|[kv]_scale|SCB|weight_format|weight\..+|trellis|suh|svh|mcg|mul1"
-    r"|q_\w+|W_q|zero|scale|meta)$|(?<=_proj)_(?:blocks|scales|bias)$"
-)
+_COMPANIONS = frozenset((
+    "weight", "bias", "qweight", "qzeros", "scales", "g_idx", "weight_scale", "weight_scale_inv",
+    "weight_scale_2", "weight_packed", "weight_shape", "weight_zero_point", "weight_g_idx",
+    "weight_global_scale", "input_scale", "output_scale", "input_global_scale", "k_scale",
+    "v_scale", "SCB", "weight_format", "trellis", "suh", "svh", "mcg", "mul1", "W_q", "zero",
+    "scale", "meta",
+    "q_weight", "q_scale", "q_scale_max", "q_groups", "q_group_map", "q_invperm", "q_perm",
+))  # fmt: skip
+"""What the tensors of one module are called, by method."""
+_FUSED_COMPANIONS = ("_blocks", "_scales", "_bias")
+"""The same for gpt-oss's fused experts ("gate_up_proj_blocks")."""
+_TOWERS = ("vision", "visual", "audio", "projector", "mtp.", "multi_modal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +58,27 @@ class StoredStorage:
 class StoredRecipe:
     """What a checkpoint holds, tensor by tensor. Compared by identity: one is made per model.
 
-    The family "gguf" has ggml's tensor names, every other one Hugging Face's.
+    `stated` is the recipe that the checkpoint's config states, for Hugging Face's files; without
+    one the tensors are those of a GGUF file. Where both agree on the bytes of a tensor, it has the
+    stated storage, which knows how parts of a matrix are laid out.
     """
 
     name: str
-    family: str
     bits: float
     tensors: tuple[StoredTensor, ...]
+    stated: Recipe | None = None
+
+    @property
+    def family(self) -> str:
+        return "gguf" if self.stated is None else self.stated.family
 
     def storages(self, architecture: Architecture) -> Weights:
         """The stored tensors that belong to the architecture, layers in order."""
-        found = (
-            _gguf_weights(architecture, self.tensors)
-            if self.family == "gguf"
-            else _module_weights(architecture, self.tensors)
-        )
+        if self.stated is None:
+            found = _gguf_weights(architecture, self.tensors)
+        else:
+            stated = weights_of(architecture, self.stated)
+            found = _module_weights(architecture, self.tensors, stated)
         return Weights(tuple(sorted(found, key=lambda w: -1 if w.layer is None else w.layer)))
 
 
@@ -111,7 +130,7 @@ class _Module:
 
 
 def _module_weights(
-    architecture: Architecture, stored: Iterable[StoredTensor]
+    architecture: Architecture, stored: Iterable[StoredTensor], stated: Weights
 ) -> Iterable[WeightTensor]:
     """The tensors of safetensors files by module, the experts of a layer as stacks."""
     modules: dict[_Place, _Module] = {}
@@ -123,18 +142,27 @@ def _module_weights(
         modules.setdefault(place, _Module()).add(tensor)
     if architecture.tied_embeddings:
         modules.pop(_Place(None, "lm_head"), None)
-    known = _by_place(architecture)
+    known: dict[_Place, list[WeightTensor]] = {}
+    for weight in stated.tensors:
+        module, bias = weight.tensor.module, weight.tensor.bias
+        place = _Place(
+            weight.layer, module if weight.layer is not None else canonical(module), bias
+        )
+        known.setdefault(place, []).append(weight)
     for place, found in modules.items():
-        tensors = [t for same in _same(place) for t in known.get(same, ())]
-        if not tensors:
+        weights = [w for same in _same(place) for w in known.get(same, ())]
+        if weights and sum(w.bytes for w in weights) == found.bytes:
+            yield from weights
+        elif weights:
+            elements = sum(w.tensor.elements for w in weights)
+            for w in weights:
+                storage = StoredStorage(w.storage.name, found.bytes, elements)
+                yield WeightTensor(w.layer, w.tensor, storage)
+        else:
             part = Part.TOWER if place.layer is None else Part.OTHER
-            tensors = [Tensor(place.module, place.module, part, 1, found.elements, linear=False)]
-        name = _TYPES.get(found.type, found.type.lower())
-        storage = StoredStorage(name, found.bytes, sum(t.elements for t in tensors))
-        yield from (WeightTensor(place.layer, t, storage) for t in tensors)
-
-
-_TYPES: Mapping[str, str] = {"F8_E4M3": "fp8", "F8_E5M2": "fp8"}
+            other = Tensor(place.module, place.module, part, 1, found.elements, linear=False)
+            storage = StoredStorage(found.type, found.bytes, found.elements)
+            yield WeightTensor(place.layer, other, storage)
 
 
 class _Place(NamedTuple):
@@ -147,12 +175,26 @@ class _Place(NamedTuple):
 
 def _place(name: str) -> _Place:
     """Where a stored tensor belongs, expert numbers left out."""
-    module = _SUFFIX.sub("", name)
-    bias = name.endswith((".bias", "_proj_bias"))
-    match = _HF_LAYER.fullmatch(module)
-    if match is None or _is_tower(name):
+    module, _, last = name.rpartition(".")
+    if last not in _COMPANIONS:
+        module = _module_of(name)
+    bias = last == "bias" or last.endswith("_proj_bias")
+    match = _LAYER.search(module)
+    if match is None or any(part in name for part in _TOWERS):
         return _Place(None, canonical(module), bias)
-    return _Place(int(match[1]), _EXPERT.sub("", match[2]), bias)
+    inside = module[match.end() :]
+    return _Place(int(match[1]), _EXPERT.sub("", inside) if "experts" in inside else inside, bias)
+
+
+def _module_of(name: str) -> str:
+    """The module of a tensor whose name does not end in a companion's."""
+    module, found, _ = name.partition(".weight.")
+    if found:
+        return module
+    for companion in _FUSED_COMPANIONS:
+        if name.endswith(f"_proj{companion}"):
+            return name.removesuffix(companion)
+    return name
 
 
 _PARTS_OF = {
@@ -171,20 +213,3 @@ def _same(place: _Place) -> Iterable[_Place]:
     above, _, last = place.module.rpartition(".")
     for part in _PARTS_OF.get(last, ()):
         yield place._replace(module=f"{above}.{part}")
-
-
-def _is_tower(name: str) -> bool:
-    return any(
-        part in name for part in ("vision", "visual", "audio", "projector", "mtp.", "multi_modal")
-    )
-
-
-def _by_place(architecture: Architecture) -> dict[_Place, list[Tensor]]:
-    """The architecture's tensors by where they are."""
-    found: dict[_Place, list[Tensor]] = {}
-    for tensor in architecture.outer:
-        found.setdefault(_Place(None, canonical(tensor.module), tensor.bias), []).append(tensor)
-    for number, layer in enumerate(architecture.layers):
-        for tensor in layer.tensors():
-            found.setdefault(_Place(number, tensor.module, tensor.bias), []).append(tensor)
-    return found

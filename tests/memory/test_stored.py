@@ -113,6 +113,8 @@ def test_safetensors_headers_agree_with_the_config(qwen3_moe):
     assert weights.bytes == sum(t.bytes for t in tensors)
     assert weights.bytes == weights_of(qwen3_moe, stated).bytes
     assert weights.by_layer == weights_of(qwen3_moe, stated).by_layer
+    # The blocks of 128 rows stay known, for ranks that hold a part of a matrix.
+    assert set(weights.tensors) == set(weights_of(qwen3_moe, stated).tensors)
     # Every tensor was recognised: the parallel rules of the architecture hold for it.
     shards = {(t.layer, t.tensor.name): t.tensor.shard for t in weights.tensors}
     stated_shards = {
