@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from llm_lander_tui.models.hub import HubSource
@@ -267,3 +271,62 @@ def test_quantised_sisters(hub, source):
 )
 def test_quantization_of_a_repository_by_name_and_tags(name, tags, expected):
     assert quant_of(name, tags) == expected
+
+
+def test_stored_login_is_sent(hub, monkeypatch, tmp_path, llama_config):
+    from huggingface_hub import constants
+
+    (tmp_path / "token").write_text("hf_good\n")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    hub.add("org/small", {"config.json": llama_config})
+    HubSource(endpoint=hub.url).load("org/small")
+    assert {r.headers.get("authorization") for r in hub.requests} == {"Bearer hf_good"}
+    hub.requests.clear()
+    HubSource(endpoint=hub.url, token=False).load("org/small")
+    assert {r.headers.get("authorization") for r in hub.requests} == {None}
+
+
+def test_storage_of_another_host_gets_the_range_and_no_token(hub, llama_config, safetensors_file):
+    """The Hub sends file requests on to its storage by a signed address."""
+    quantised = llama_config | {"quantization_config": {"quant_method": "awq"}}
+    hub.add(
+        "org/small",
+        {"config.json": quantised, "model.safetensors": safetensors_file(("a", "I32", (8,)))},
+    )
+
+    def fault(handler, path):
+        if path.endswith(".safetensors") and handler.headers["Host"].startswith("127."):
+            elsewhere = hub.url.replace("127.0.0.1", "localhost")
+            handler.answer(302, Location=f"{elsewhere}{path}")
+            return True
+        return False
+
+    hub.fault = fault
+    model = HubSource(endpoint=hub.url, token="hf_good").load("org/small")
+    assert model.checkpoint.bytes == 32
+    last = hub.requests[-1].headers
+    assert last["host"].startswith("localhost")
+    assert last["range"].startswith("bytes=0-")
+    assert "authorization" not in last
+
+
+def test_hosts_that_are_asked(hub, llama_config):
+    """Nothing but the endpoint is connected to, from import to answer."""
+    program = (
+        "import socket, sys\n"
+        "asked = []\n"
+        "real = socket.getaddrinfo\n"
+        "socket.getaddrinfo = lambda host, *a, **k: (asked.append(host), real(host, *a, **k))[1]\n"
+        "from llm_lander_tui.models.hub import HubSource\n"
+        "HubSource().load('org/small')\n"
+        "print(*sorted({h.decode() if isinstance(h, bytes) else h for h in asked}))\n"
+    )
+    hub.add("org/small", {"config.json": llama_config})
+    environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_good"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["127.0.0.1"]
+    assert done.stderr == ""
