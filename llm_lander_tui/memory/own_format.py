@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import prod
 
+from llm_lander_tui.errors import SourceError
 from llm_lander_tui.formats import BF16, F16, F32, KvFormat, kv_format
 from llm_lander_tui.memory import quantization_config
 from llm_lander_tui.memory.config_fields import unreadable
 from llm_lander_tui.memory.gguf_mix import named_mix
-from llm_lander_tui.memory.linear_recipe import PlainRecipe
+from llm_lander_tui.memory.linear_recipe import LinearRecipe, PlainRecipe
 from llm_lander_tui.memory.stored import StoredRecipe
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Checkpoint, Model
@@ -36,30 +38,31 @@ def recipe_of(model: Model) -> Recipe:
         return _gguf(checkpoint)
     if not model.quantization:
         return PLAIN.get(model.architecture.dtype, PLAIN["bfloat16"])
-    stated = quantization_config.read(model.quantization)
-    if checkpoint is not None and checkpoint.tensors:
-        return StoredRecipe(stated.name, stated.bits, checkpoint.tensors, stated)
-    return stated
+    if checkpoint is None or not checkpoint.tensors:
+        return quantization_config.read(model.quantization)
+    try:
+        stated = quantization_config.read(model.quantization)
+    except SourceError:
+        # The headers count every byte, also of a method that is not known.
+        method = str(model.quantization.get("quant_method") or "unknown")
+        stated = LinearRecipe(checkpoint.format or method, method, _bits(checkpoint), None, None)
+    return StoredRecipe(stated.name, stated.bits, checkpoint.tensors, stated)
 
 
 def _gguf(checkpoint: Checkpoint) -> Recipe:
     """A GGUF file's types by its header, else by the rules of the mix that it is named after."""
     if checkpoint.tensors:
-        elements = sum(_elements(t.shape) for t in checkpoint.tensors)
-        size = sum(t.bytes for t in checkpoint.tensors)
-        bits = 8 * size / elements if elements else 0.0
-        return StoredRecipe(checkpoint.format, bits, checkpoint.tensors)
+        return StoredRecipe(checkpoint.format, _bits(checkpoint), checkpoint.tensors)
     mix = named_mix(checkpoint.format)
     if mix is None:
         raise unreadable(f"no rule is known for a {checkpoint.format or 'nameless'} GGUF file")
     return mix
 
 
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count
+def _bits(checkpoint: Checkpoint) -> float:
+    """Stored bits per stored element."""
+    elements = sum(prod(tensor.shape) for tensor in checkpoint.tensors)
+    return 8 * sum(tensor.bytes for tensor in checkpoint.tensors) / max(elements, 1)
 
 
 _KV_ALGORITHMS = {"FP8": "fp8", "NVFP4": "nvfp4", "INT8": "int8"}

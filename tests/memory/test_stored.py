@@ -150,3 +150,13 @@ def test_fused_and_renamed_modules_are_recognised(quantize_runs):
     by_name = {t.tensor.name: t for t in weights_of(mixtral, recipe).tensors}
     assert set(by_name) == {"ffn_gate_exps", "ffn_down_exps", "ffn_up_exps"}
     assert by_name["ffn_down_exps"].bytes == 8 * (14336 * 4096 // 2 + 14336 * 4096 // 64)
+
+
+def test_headers_count_a_method_that_nobody_knows(qwen3_moe):
+    tensors = tuple(fp8_checkpoint())
+    model = Model(
+        "x", "hub", qwen3_moe, Checkpoint("FP8", None, (), tensors), {"quant_method": "novel"}
+    )
+    recipe = recipe_of(model)
+    assert (recipe.name, recipe.family) == ("FP8", "novel")
+    assert weights_of(qwen3_moe, recipe).bytes == sum(t.bytes for t in tensors)
