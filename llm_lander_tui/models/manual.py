@@ -52,7 +52,8 @@ class ManualModel:
                 found[field] = f"Must be from 1 to {most:,}."
         if not found.keys() & {"heads", "kv_heads"} and self.heads % self.kv_heads:
             found["kv_heads"] = f"Must divide the {self.heads} heads."
-        if self.head_dim is None and "heads" not in found and self.hidden_size % self.heads:
+        shaped = not found.keys() & {"heads", "hidden_size"}
+        if self.head_dim is None and shaped and self.hidden_size % self.heads:
             found["head_dim"] = (
                 f"{self.hidden_size} does not divide by {self.heads} heads: state the head size."
             )

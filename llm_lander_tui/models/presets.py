@@ -32,7 +32,8 @@ def names() -> tuple[str, ...]:
 def find(text: str) -> tuple[str, ...]:
     """The presets that `text` names, best match first, without regard to case.
 
-    An id in full, then one by its last part, then ids that hold all words of the text.
+    An id in full, then one by its last part, then by its beginning, then ids that hold all words
+    of the text; shorter ids first among equals.
     """
     wanted = text.strip().lower()
     if not wanted:
@@ -52,12 +53,12 @@ def find(text: str) -> tuple[str, ...]:
             rank = 3
         else:
             continue
-        ranked.append((rank, name))
-    return tuple(name for _, name in sorted(ranked, key=lambda found: found[0]))
+        ranked.append((rank, len(name), name))
+    return tuple(name for _, _, name in sorted(ranked))
 
 
-def load(name: str) -> Model:
-    """The preset of that id. Raises `SourceError` when there is none."""
+def config(name: str) -> dict[str, object]:
+    """The config of the preset of that id. Raises `SourceError` when there is none."""
     line = _lines().get(name)
     if line is None:
         raise SourceError(
@@ -65,5 +66,12 @@ def load(name: str) -> Model:
             f"{name!r} is not among the presets.",
             "Search for a part of its name.",
         )
-    _, config = json.loads(line)
-    return Model(name, "preset", parse_config(config, name), quantization=quantization_of(config))
+    values: dict[str, object] = json.loads(line)[1]
+    return values
+
+
+def load(name: str) -> Model:
+    """The preset of that id. Raises `SourceError` when there is none."""
+    values = config(name)
+    architecture = parse_config(values, name)
+    return Model(name, "preset", architecture, quantization=quantization_of(values))

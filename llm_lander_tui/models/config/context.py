@@ -22,9 +22,9 @@ def context_limit(reading: Reading) -> ContextLimit | None:
     if not limit:
         return None
     scaling = rope_scaling(reading)
-    kind = scaling.get("rope_type") or scaling.get("type")
+    kind = _scaling_type(scaling)
     why = f"max_position_embeddings is {format_tokens(limit)}"
-    if isinstance(kind, str) and kind != "default":
+    if kind not in {"", "default"}:
         why += f", RoPE scaling {kind[:20]} included"
     return ContextLimit(limit, why)
 
@@ -57,7 +57,7 @@ def rope_tables(reading: Reading) -> tuple[RopeTable, ...]:
 
 
 def _rope_table(limit: int, dim: int, partial: float, scaling: Mapping[str, object]) -> RopeTable:
-    kind = scaling.get("rope_type") or scaling.get("type")
+    kind = _scaling_type(scaling)
     factor = _positive(scaling.get("factor"), 1.0)
     original = _positive(scaling.get("original_max_position_embeddings"), limit)
     positions: float = limit
@@ -72,8 +72,13 @@ def _rope_table(limit: int, dim: int, partial: float, scaling: Mapping[str, obje
     return RopeTable(
         round(positions),
         int(dim * _positive(scaling.get("partial_rotary_factor"), partial)),
-        kind if isinstance(kind, str) else "",
+        kind,
     )
+
+
+def _scaling_type(scaling: Mapping[str, object]) -> str:
+    kind = scaling.get("rope_type") or scaling.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _positive(value: object, default: float) -> float:

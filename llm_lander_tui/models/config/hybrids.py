@@ -212,7 +212,7 @@ def lfm2_width(reading: Reading) -> int:
         return width
     width = int(fields.number("block_ffn_dim_multiplier", 1.0) * (2 * width // 3))
     multiple = fields.positive("block_multiple_of", 256)
-    return ceil_div(width, multiple) * multiple
+    return bounded("intermediate_size", ceil_div(width, multiple) * multiple)
 
 
 def stated(reading: Reading) -> int:

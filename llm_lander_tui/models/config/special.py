@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llm_lander_tui.models.architecture import Mixer, Mlp
 from llm_lander_tui.models.attention import GroupedAttention, QkNorm
 from llm_lander_tui.models.cache import Span, SpanKind
-from llm_lander_tui.models.config.fields import Fields, refuse
+from llm_lander_tui.models.config.fields import Fields, bounded, refuse
 from llm_lander_tui.models.config.parts import dense, grouped
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
 from llm_lander_tui.models.tensors import Part, Tensor, vector
@@ -51,8 +51,8 @@ def nas_mlp(reading: Reading, layer: int) -> Mlp | None:
     block = _block(reading, layer).inner("ffn")
     if block.flag("no_op"):
         return None
-    width = int(2 * block.number("ffn_mult", 0.0) * reading.hidden / 3)
-    return DenseMlp(reading.hidden, round_up(width, 256))
+    width = round_up(int(2 * block.number("ffn_mult", 0.0) * reading.hidden / 3), 256)
+    return DenseMlp(reading.hidden, bounded("intermediate_size", width))
 
 
 def nas_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:
@@ -92,7 +92,9 @@ def openelm_mlp(reading: Reading, layer: int) -> Mlp:
     multiplier = Fields({"x": multipliers[layer]}, {}).number("x", 1.0)
     divisor = reading.fields.positive("ffn_dim_divisor", 256)
     width = max(divisor, int(multiplier * reading.hidden + divisor / 2) // divisor * divisor)
-    return DenseMlp(reading.hidden, width, fused=True, module="ffn")
+    return DenseMlp(
+        reading.hidden, bounded("intermediate_size", width), fused=True, module="ffn"
+    )
 
 
 def mllama_pattern(reading: Reading) -> tuple[str, ...]:
@@ -145,7 +147,8 @@ def llama4_sparse(reading: Reading) -> tuple[bool, ...]:
     listed = reading.fields.integers("moe_layers")
     step = reading.fields.positive("interleave_moe_layer_step", 1)
     if listed is not None:
-        return tuple(i in frozenset(listed) for i in range(reading.layers))
+        chosen = frozenset(listed)
+        return tuple(i in chosen for i in range(reading.layers))
     return tuple((i + 1) % step == 0 for i in range(reading.layers))
 
 
