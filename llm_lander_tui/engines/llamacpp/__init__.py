@@ -6,6 +6,7 @@ from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.llamacpp.builds import Build
 from llm_lander_tui.engines.llamacpp.command import server_command
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
+from llm_lander_tui.engines.llamacpp.offload import best_cpu_moe, best_gpu_layers
 from llm_lander_tui.engines.llamacpp.options import (
     OPTIONS,
     FlashAttention,
@@ -50,4 +51,13 @@ def options_of(scenario: Scenario) -> LlamaCppOptions:
 
 LLAMACPP = LlamaCpp()
 
-__all__ = ["LLAMACPP", "Build", "FlashAttention", "LlamaCpp", "LlamaCppOptions", "SplitMode"]
+__all__ = [
+    "LLAMACPP",
+    "Build",
+    "FlashAttention",
+    "LlamaCpp",
+    "LlamaCppOptions",
+    "SplitMode",
+    "best_cpu_moe",
+    "best_gpu_layers",
+]

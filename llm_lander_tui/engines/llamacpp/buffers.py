@@ -10,6 +10,7 @@ from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.tensors import Part, Shard
+from llm_lander_tui.planner.scenario import Lora
 from llm_lander_tui.units import round_up
 
 EXPERT_SHARDS = (Shard.EXPERTS, Shard.EXPERTS_ROW)
@@ -58,6 +59,24 @@ def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptio
             host_weights[t.layer, t.tensor.name, t.tensor.bias] = t.bytes
         held[device] = held.get(device, 0) + _tensor_bytes(t, device)
     return ModelBuffers(held, host_weights, head_copy)
+
+
+def adapter_bytes(weights: Weights, placement: Placement, lora: Lora | None) -> dict[int, int]:
+    """Bytes of LoRA adapters by device: rank x (inputs + outputs) of every linear layer, 32 bits.
+
+    `convert_lora_to_gguf` writes 32-bit tensors unless told otherwise; each lies with the layer
+    that it adapts (llama-adapter.cpp).
+    """
+    held: dict[int, int] = {}
+    if lora is None:
+        return held
+    for t in weights.tensors:
+        if t.layer is None or not t.tensor.linear or t.tensor.bias or t.tensor.rows == 1:
+            continue
+        device = placement.layers[t.layer]
+        elements = t.tensor.copies * (t.tensor.rows + t.tensor.columns)
+        held[device] = held.get(device, 0) + 4 * lora.adapters * lora.rank * elements
+    return held
 
 
 def _tensor_bytes(t: WeightTensor, device: int) -> int:

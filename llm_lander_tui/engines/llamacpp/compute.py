@@ -54,6 +54,7 @@ class ComputeModel:
         self._model: ModelGraph = build_graph(
             architecture, kv, options, placement, host=gpus, host_weights=host_weights
         )
+        self.known = self._model.known
         self._streams_weights = options.op_offload and bool(host_weights)
         self._schedules: dict[frozenset[int], Schedule] = {}
         self._ends: dict[tuple[int, ...], tuple[tuple[Size, ...], ...]] = {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llm_lander_tui.engines.base import HOST, Allocation, Budget, Kind, Known
-from llm_lander_tui.engines.llamacpp.buffers import model_buffers
+from llm_lander_tui.engines.llamacpp.buffers import adapter_bytes, model_buffers
 from llm_lander_tui.engines.llamacpp.cache import (
     Cells,
     DeviceCache,
@@ -26,7 +27,11 @@ KV_SOURCE = "llama-kv-cache.cpp: one tensor of cells x row for keys and one for 
 STATE_SOURCE = "llama-memory-recurrent.cpp: 32-bit rows, one per sequence and layer"
 COMPUTE_SOURCE = "ggml graph allocator; 351 allocations of llama.cpp's own allocator"
 MODEL_SOURCE = "llama-model.cpp load_tensors"
-COMPUTE_SPREAD = 0.02
+LORA_SOURCE = "llama-adapter.cpp: tensors of an adapter lie with the tensor that they adapt"
+COMPUTE_SPREAD = 0.03
+"""Largest error of the median family against measured CUDA compute buffers."""
+UNKNOWN_GRAPH_SPREAD = 0.3
+"""For layers whose graph is not known here and stands in as its widest projection."""
 
 
 class LlamaCppFootprint:
@@ -53,10 +58,13 @@ class LlamaCppFootprint:
         self._caches = device_caches(architecture, scenario.kv, options, self.placement)
         self._compute = self._compute_model(scenario)
         self._contexts = [cuda_context_bytes(gpu, "llama.cpp") for gpu in scenario.gpus]
+        self._adapters = adapter_bytes(weights, self.placement, scenario.lora)
+        self._lora = scenario.lora
         self._fixed = [
-            self._model.bytes.get(gpu, 0) + context.bytes
+            self._model.bytes.get(gpu, 0) + self._adapters.get(gpu, 0) + context.bytes
             for gpu, context in enumerate(self._contexts)
         ]
+        self._draft = _draft(scenario, options, budgets)
         self._on_gpu = [self._caches.get(gpu) for gpu in range(self._gpus)]
         self.notes = notes
 
@@ -104,12 +112,21 @@ class LlamaCppFootprint:
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         cells = self.cells(context, concurrency)
         working = self._compute(cells).devices
-        return [
+        found = [
             fixed
             + compute
             + (cache.kv_bytes(cells) + cache.state * cells.sequences if cache else 0)
             for fixed, compute, cache in zip(self._fixed, working, self._on_gpu, strict=True)
         ]
+        if self._draft is None:
+            return found
+        return [need + self._draft.beside(gpu, cells) for gpu, need in enumerate(found)]
+
+    def beside(self, gpu: int, cells: Cells) -> int:
+        """Bytes on a GPU or HOST without the CUDA context, which a draft model shares."""
+        working = self._compute(cells)
+        compute = working.host if gpu == HOST else working.devices[gpu]
+        return self.model_bytes(gpu) + self.context_bytes(gpu, cells) + compute
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
         cells = self.cells(context, concurrency)
@@ -121,6 +138,7 @@ class LlamaCppFootprint:
             if cache is not None:
                 found += self._cache(gpu, cache, cells)
             found += self._working(gpu, working, cells)
+            found += self._beside(gpu, cells)
             if gpu != HOST:
                 context_size = self._contexts[gpu]
                 found.append(
@@ -136,6 +154,29 @@ class LlamaCppFootprint:
                     )
                 )
         return tuple(found)
+
+    def _beside(self, gpu: int, cells: Cells) -> list[Allocation]:
+        """Adapters and the draft model."""
+        found = []
+        adapters = self._adapters.get(gpu, 0)
+        if adapters and self._lora is not None:
+            why = (
+                f"{self._lora.adapters} adapters of rank {self._lora.rank} on every linear layer, "
+                f"in 32 bits, each beside its layer."
+            )
+            found.append(Allocation(gpu, Kind.LORA, adapters, Known.EXACT, why, source=LORA_SOURCE))
+        if self._draft is not None:
+            size = self._draft.beside(gpu, cells)
+            why = (
+                f"draft model in {self._weights_name} with a cache of {format_tokens(cells.full)} "
+                f"cells and a compute buffer of its own."
+            )
+            found.append(
+                Allocation(
+                    gpu, Kind.DRAFT, size, Known.CALIBRATED, why, COMPUTE_SPREAD, MODEL_SOURCE
+                )
+            )
+        return [a for a in found if a.bytes]
 
     def _weights(self, gpu: int) -> list[Allocation]:
         size = self._model.bytes.get(gpu, 0)
@@ -215,9 +256,9 @@ class LlamaCppFootprint:
                 gpu,
                 Kind.ACTIVATIONS,
                 size,
-                Known.CALIBRATED,
+                Known.CALIBRATED if self._compute.known else Known.ROUGH,
                 why,
-                COMPUTE_SPREAD,
+                COMPUTE_SPREAD if self._compute.known else UNKNOWN_GRAPH_SPREAD,
                 COMPUTE_SOURCE,
             )
         ]
@@ -244,3 +285,14 @@ def _problems(scenario: Scenario, options: LlamaCppOptions) -> tuple[str, ...]:
     if unaligned is not None:
         found.append(unaligned)
     return tuple(found)
+
+
+def _draft(
+    scenario: Scenario, options: LlamaCppOptions, budgets: tuple[Budget, ...]
+) -> LlamaCppFootprint | None:
+    """The draft model, offloaded whole in the same formats (`--gpu-layers-draft all`)."""
+    if scenario.draft is None:
+        return None
+    alone = replace(scenario, model=scenario.draft, draft=None, lora=None)
+    whole = replace(options, gpu_layers=None, cpu_moe_layers=0)
+    return LlamaCppFootprint(alone, whole, budgets)

@@ -49,6 +49,8 @@ class ModelGraph:
 
     graph: Graph
     windows: tuple[int, ...]
+    known: bool
+    """Whether every layer has a graph of its own here."""
 
 
 def build_graph(
@@ -78,6 +80,7 @@ class _Builder:
         host_weights: WeightBytes,
     ) -> None:
         self.architecture = architecture
+        self.known = True
         self.options = options
         self.placement = placement
         self.host = host
@@ -128,7 +131,7 @@ class _Builder:
             x.kept = True
             x = b.take_rows(hidden, x, self.rows)
         self.graph.expand(b.project("output", self.architecture.vocab_size, x))
-        return ModelGraph(self.graph, self.windows)
+        return ModelGraph(self.graph, self.windows, self.known)
 
     def _device(self, placed: int) -> int:
         return self.host if placed == HOST else placed
@@ -270,6 +273,7 @@ class _Builder:
 
     def _other(self, mixer: Mixer, x: Tensor) -> Tensor:
         """A mixer without a graph of its own: its widest projection, convolved, and back."""
+        self.known = False
         b = self.blocks
         widest = max(t.rows for t in mixer.tensors())
         inner = b.project("mixer in", widest, x)
