@@ -282,3 +282,55 @@ def test_no_key_may_be_zero_or_missing_without_a_typed_answer(entry):
                                                      if k != key}):  # fmt: skip
             with suppress(LanderError):
                 metadata_profile("x", "gguf", metadata, ()).model()
+
+
+def config_from(arch, tensors=(), **keys):
+    metadata = {f"{arch}.{key.replace('__', '.')}": value for key, value in keys.items()}
+    return config_of(GgufFacts({"general.architecture": arch} | metadata, tensors))
+
+
+def test_qwen3_next_without_a_list_of_layers_goes_by_the_interval():
+    config = config_from(
+        "qwen3next", block_count=8, ssm__time_step_rank=32, ssm__group_count=16,
+        ssm__state_size=128, ssm__inner_size=4096, ssm__conv_kernel=4,
+    )  # fmt: skip
+    assert config["model_type"] == "qwen3_next"
+    assert [kind[0] for kind in config["layer_types"]] == list("lllflllf")
+    assert (config["linear_num_key_heads"], config["linear_num_value_heads"]) == (16, 32)
+    assert (config["linear_key_head_dim"], config["linear_value_head_dim"]) == (128, 128)
+
+
+def test_gemma_3n():
+    config = config_from(
+        "gemma3n", [tensor("per_layer_token_embd.weight", 262_144, 8960)],
+        block_count=5, embedding_length_per_layer_input=256, attention__shared_kv_layers=2,
+        altup__num_inputs=4, attention__sliding_window=512,
+        attention__sliding_window_pattern=(True, True, True, True, False),
+    )  # fmt: skip
+    assert config["num_kv_shared_layers"] == 2
+    assert config["vocab_size_per_layer_input"] == 262_144
+    assert config["layer_types"] == ["sliding_attention"] * 4 + ["full_attention"]
+
+
+def test_step_has_other_heads_in_sliding_layers():
+    config = config_from(
+        "step35", [tensor("blk.1.ffn_gate_inp.weight", 288, 4096)],
+        block_count=4, nextn_predict_layers=1, expert_count=288, expert_used_count=8,
+        attention__head_count=(64, 96, 96, 64), attention__head_count_kv=(8, 8, 8, 8),
+        attention__sliding_window_pattern=(False, True, True, True),
+    )  # fmt: skip
+    assert config["num_hidden_layers"] == 3
+    assert config["num_attention_heads"] == 64
+    assert config["attention_other_setting"]["num_attention_heads"] == 96
+    assert config["moe_layers_enum"] == "1"
+
+
+def test_rope_scaling_is_carried_over():
+    scaled = config_from(
+        "qwen2", block_count=1, context_length=131_072, rope__scaling__type="yarn",
+        rope__scaling__factor=4.0, rope__scaling__original_context_length=32_768,
+    )  # fmt: skip
+    assert scaled["rope_scaling"] == {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768,
+    }  # fmt: skip
+    assert "rope_scaling" not in config_from("qwen2", block_count=1, rope__scaling__type="none")
