@@ -58,7 +58,7 @@ def fp8_block(rows: int = 128, columns: int = 128) -> ScaledStorage:
 
 def hqq(bits: int, group: int) -> ScaledStorage:
     """HQQ: FP16 scale and zero point by group."""
-    return ScaledStorage(f"hqq{bits}", bits, 4, 1, group)
+    return ScaledStorage(f"hqq{bits}", bits, 4, 1, max(0, group))
 
 
 def exl2(bits: float) -> ScaledStorage:

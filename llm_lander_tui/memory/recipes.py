@@ -54,9 +54,9 @@ _ALIASES = {
 }  # fmt: skip
 
 _GROUPED = re.compile(
-    r"(gptq|awq|w4a16|w8a16|autoround|hqq)(?:-?(?:int)?(\d)(?:-?bit)?)?(?:-g(-1|\d+))?"
+    r"(gptq|awq|w4a16|w8a16|autoround|hqq)(?:-?(?:int)?([2-8])(?:-?bit)?)?(?:-g(-1|[1-9]\d{0,4}))?"
 )
-_EXL = re.compile(r"(exl[23])(?:-(\d+(?:\.\d+)?)(?:bpw)?)?")
+_EXL = re.compile(r"(exl[23])(?:-([1-8](?:\.\d{1,4})?)(?:bpw)?)?")
 
 
 def _grouped(method: str, bits: int, group: int) -> Recipe:

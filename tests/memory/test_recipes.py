@@ -123,6 +123,16 @@ def test_an_unknown_name_offers_near_ones():
         recipes.get("UD-Q4_K_XL")
 
 
+@given(st.text(max_size=24) | st.from_regex(r"(gptq|awq|hqq|exl3|w4a16)-?[0-9a-z.-]{0,12}"))
+def test_any_text_is_a_format_or_an_unknown_one(text):
+    try:
+        recipe = recipes.get(text)
+    except UsageError:
+        return
+    assert 1 <= recipe.bits <= 32
+    assert recipes.get(recipe.name) == recipe
+
+
 def test_a_model_is_offered_its_own_format_first(gpt_oss_20b):
     model = Model("gpt-oss", "preset", gpt_oss_20b, quantization={"quant_method": "mxfp4"})
     names = [recipe.name for recipe in recipes.offered(model)]
