@@ -20,6 +20,7 @@ _MAX_BY_NAME = {
     "moe_intermediate_size": 2**24,
     "num_experts": 2**16,
     "num_experts_per_tok": 2**16,
+    "mtp_layers": 64,
 }
 
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -92,9 +92,7 @@ def openelm_mlp(reading: Reading, layer: int) -> Mlp:
     multiplier = Fields({"x": multipliers[layer]}, {}).number("x", 1.0)
     divisor = reading.fields.positive("ffn_dim_divisor", 256)
     width = max(divisor, int(multiplier * reading.hidden + divisor / 2) // divisor * divisor)
-    return DenseMlp(
-        reading.hidden, bounded("intermediate_size", width), fused=True, module="ffn"
-    )
+    return DenseMlp(reading.hidden, bounded("intermediate_size", width), fused=True, module="ffn")
 
 
 def mllama_pattern(reading: Reading) -> tuple[str, ...]:
