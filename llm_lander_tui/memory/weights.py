@@ -44,7 +44,8 @@ class Recipe(Protocol):
     """A weight format by name: which storage each tensor gets.
 
     `family` groups formats by who can run them: "plain", "gguf", "gptq", "awq", "fp8", "int8",
-    "bnb", "mxfp4", "nvfp4", "compressed-tensors", "hqq", "exl2", "exl3". `bits` is the nominal
+    "bnb", "mxfp4", "nvfp4", "compressed-tensors", "hqq", "exl2", "exl3", "torchao", "quanto",
+    "bitnet", or the name of a method that only its headers are known of. `bits` is the nominal
     number of bits of a quantised weight, for sorting by quality.
     """
 
