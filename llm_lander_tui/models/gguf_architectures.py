@@ -32,6 +32,10 @@ _FIELDS = (
 """Keys that most architectures have, and the fields that state the same."""
 
 
+_STATE_SPACE = ("ssm.", "wkv.", "shortconv.", "kda.", "time_mix", "attention.recurrent")
+"""Beginnings of keys that mean layers other than attention."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Arch:
     """The model type that a GGUF architecture is, and what it says in its own way."""
@@ -81,6 +85,7 @@ _ARCHITECTURES = {
     "granitehybrid": _Arch("granitemoehybrid", hybrids.granite_hybrid),
     "granitemoe": _Arch("granitemoe"),
     "hunyuan-dense": _Arch("hunyuan_v1_dense", extras.hunyuan),
+    "hunyuan_vl": _Arch("hunyuan_v1_dense", extras.hunyuan),
     "hunyuan-moe": _Arch("hunyuan_v1_moe", extras.hunyuan),
     "internlm2": _Arch("internlm2"),
     "jamba": _Arch("jamba", hybrids.jamba),
@@ -132,18 +137,13 @@ _ARCHITECTURES = {
 }
 
 
-def is_known(arch: str) -> bool:
-    """Whether the table has this GGUF architecture."""
-    return arch in _ARCHITECTURES
-
-
 def config_of(facts: GgufFacts) -> dict[str, object]:
     """The config.json that the file's metadata and tensors amount to.
 
-    An architecture that the table does not have keeps its own name as model type, which the parser
+    An architecture that the table does not have is left to the parser as an unknown type, which it
     plans by its shape or refuses. Raises `RefusedModel` where a needed key is missing.
     """
-    arch = _ARCHITECTURES.get(facts.arch, _Arch(facts.arch))
+    arch = _ARCHITECTURES.get(facts.arch) or _Arch(f"{facts.arch} (GGUF)", _unknown)
     config: dict[str, object] = {
         "model_type": arch.model_type,
         "num_hidden_layers": facts.layers,
@@ -169,6 +169,25 @@ def config_of(facts: GgufFacts) -> dict[str, object]:
     return {name: value for name, value in config.items() if value is not None} | {
         name: None for name in ("sliding_window", "q_lora_rank") if config.get(name) is None
     }
+
+
+def _unknown(facts: GgufFacts) -> dict[str, object]:
+    """What the shape of an unknown architecture is told by; its state-space keys keep their names.
+
+    Layers that differ in their heads are no shape that could be guessed: they count as a hybrid.
+    """
+    found: dict[str, object] = {"use_qk_norm": facts.has("attn_q_norm.weight")}
+    if facts.number("attention.kv_lora_rank"):
+        found |= extras.latent(facts)
+    prefix = f"{facts.arch}."
+    for key in facts.metadata:
+        name = key.removeprefix(prefix)
+        if name != key and name.startswith(_STATE_SPACE):
+            found[f"ssm {name}"] = True
+    for key in ("attention.head_count", "attention.head_count_kv"):
+        if len(set(facts.each(key) or ())) > 1:
+            found["hybrid_heads"] = True
+    return found | extras.listed_windows(facts)
 
 
 def _rope_scaling(facts: GgufFacts) -> dict[str, object]:

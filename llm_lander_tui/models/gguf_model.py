@@ -10,23 +10,30 @@ from pathlib import Path
 from llm_lander_tui.errors import RefusedModel, SourceError
 from llm_lander_tui.formats import GGUF_FILE_TYPES
 from llm_lander_tui.models import gguf_file
-from llm_lander_tui.models.gguf_architectures import config_of, is_known
+from llm_lander_tui.models.gguf_architectures import config_of
 from llm_lander_tui.models.gguf_facts import GgufFacts
 from llm_lander_tui.models.gguf_file import GgufHeader
 from llm_lander_tui.models.gguf_names import gguf_choices, quant_label
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
 from llm_lander_tui.models.profile import Profile
 
-_NOT_MODELS = {
+_ENCODER = "an encoder that makes embeddings"
+_ENCODERS = (
+    "bert", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "llama-embed",
+    "modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe", "t5encoder",
+)  # fmt: skip
+_NOT_MODELS = dict.fromkeys(_ENCODERS, _ENCODER) | {
     "clip": "a vision or audio projector",
     "imatrix": "an importance matrix",
-    "bert": "an encoder that makes embeddings",
-    "nomic-bert": "an encoder that makes embeddings",
-    "jina-bert-v2": "an encoder that makes embeddings",
-    "modern-bert": "an encoder that makes embeddings",
+    "t5": "an encoder-decoder model",
     "wavtokenizer-dec": "an audio codec",
+    "dream": "a diffusion language model",
+    "llada": "a diffusion language model",
+    "llada-moe": "a diffusion language model",
+    "rnd1": "a diffusion language model",
     "flux": "an image diffusion model",
     "sd1": "an image diffusion model",
+    "sd3": "an image diffusion model",
     "sdxl": "an image diffusion model",
     "wan": "a video diffusion model",
 }
@@ -86,8 +93,6 @@ def metadata_profile(
     refuse_other_kinds(name, metadata)
     facts = GgufFacts(metadata, tensors)
     config = config_of(facts)
-    if not is_known(facts.arch):
-        warnings += (f"GGUF architecture {facts.arch!r} is not known: planned by its shape.",)
     return Profile(name, source, config, None, checkpoint(metadata, tensors, label), warnings)
 
 
@@ -101,9 +106,9 @@ def refuse_other_kinds(name: str, metadata: Mapping[str, object]) -> None:
         what = "a vision or audio projector"
     if what is not None:
         raise RefusedModel(
-            "Not a language model",
-            f"{name} is {what}, which generates no text alone.",
-            "Choose the GGUF file of the language model.",
+            "Not a decoder",
+            f"{name} is {what}, not a decoder that writes text token by token.",
+            "Choose the GGUF file of a decoder language model.",
         )
 
 

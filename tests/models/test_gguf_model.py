@@ -182,6 +182,8 @@ def test_old_latent_files_state_the_widths_without_a_suffix():
     [
         ({"general.architecture": "clip"}, "projector"),
         ({"general.architecture": "bert"}, "encoder"),
+        ({"general.architecture": "t5"}, "encoder-decoder"),
+        ({"general.architecture": "llada"}, "diffusion"),
         ({"general.architecture": "llama", "general.type": "adapter"}, "LoRA"),
         ({"general.architecture": "llama", "general.type": "mmproj"}, "projector"),
         ({"general.architecture": "llama"}, "llama.block_count"),
@@ -199,15 +201,40 @@ def test_without_an_architecture_it_is_no_model():
         profile({"a": 1})
 
 
-def test_unknown_architecture_is_said_or_refused():
-    metadata = {key.replace("llama.", "newkind."): value for key, value in LLAMA.items()}
-    metadata["general.architecture"] = "newkind"
-    try:
-        found = profile(metadata)
-    except RefusedModel as error:
-        assert "newkind" in error.message  # noqa: PT017 - either answer is honest
-    else:
-        assert "newkind" in found.warnings[0]
+def renamed(arch, **more):
+    metadata = {key.replace("llama.", f"{arch}."): value for key, value in LLAMA.items()}
+    return metadata | {"general.architecture": arch} | more
+
+
+def test_an_unknown_architecture_is_planned_by_its_shape_and_says_so():
+    model = profile(renamed("newkind")).model()
+    assert "newkind" in model.architecture.notes[0]
+    assert model.architecture.parameters == 64_000 + 8_192 + 4_096 + 24_576 + 192
+    assert model.warnings == ()
+
+
+def test_the_shape_is_told_by_the_tensors():
+    normed = (
+        *TENSORS,
+        tensor("blk.0.attn_q_norm.weight", 16),
+        tensor("blk.0.attn_k_norm.weight", 16),
+    )
+    assert profile(renamed("newkind"), normed).model().architecture.parts["norm"] == 192 + 32
+
+
+def test_a_name_that_config_files_know_brings_none_of_their_defaults():
+    """ "arctic" is no line of the table: nothing may be assumed of it."""
+    assert "arctic" in profile(renamed("arctic")).model().architecture.notes[0]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"newkind.ssm.state_size": 128}, {"newkind.wkv.head_size": 64},
+     {"newkind.block_count": 2, "newkind.attention.head_count_kv": (0, 2)}],
+)  # fmt: skip
+def test_unknown_layers_of_another_kind_are_refused(odd):
+    with pytest.raises(RefusedModel, match="newkind"):
+        profile(renamed("newkind", **odd), ()).model()
 
 
 def write(path, metadata, tensors):
