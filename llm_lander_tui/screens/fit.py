@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from llm_lander_tui.planner.compare import table
+from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.widgets.chart import Chart
@@ -29,6 +31,8 @@ SETTLED = 0.06
 """Seconds after the last key when lists are ranked again."""
 STILL = 0.25
 """Seconds after the last key when the open view is drawn again."""
+LIVE = 5.0
+"""Seconds that lists and view lag behind free memory that changes by itself."""
 LISTS = "prices"
 View = Chart | HeatMap | EnginesTable
 TALL = 30
@@ -53,6 +57,8 @@ class FitScreen(LanderScreen):
         super().__init__()
         self._settling: Timer | None = None
         self._drawing: Timer | None = None
+        self._waiting: Timer | None = None
+        self._asked: Scenario | None = None
         self._view = "chart"
         self._lists_open = True
 
@@ -120,12 +126,23 @@ class FitScreen(LanderScreen):
             self.move_child(tabs, after=self.query_one("#lists"))
         else:
             self.move_child(tabs, before=self.query_one("#lists"))
-        self._plan_changed()
+        self._catch_up()
 
     def _plan_changed(self) -> None:
-        for timer in (self._settling, self._drawing):
+        """Wait until the keys have stopped; what only the GPUs changed can wait longer."""
+        asked = self._asked
+        self._asked = None if self.state.plan is None else _question(self.state.plan)
+        if self._asked is not None and self._asked == asked:
+            if self._waiting is None:
+                self._waiting = self.set_timer(LIVE, self._catch_up)
+            return
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        for timer in (self._settling, self._drawing, self._waiting):
             if timer is not None:
                 timer.stop()
+        self._waiting = None
         self._settling = self.set_timer(SETTLED, self._settle)
         self._drawing = self.set_timer(STILL, self._draw_view)
 
@@ -149,7 +166,7 @@ class FitScreen(LanderScreen):
 
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was open."""
-        self._plan_changed()
+        self._catch_up()
 
     def under_cursor(self) -> Scenario | None:
         """The scenario of the focused list's row."""
@@ -164,3 +181,9 @@ class FitScreen(LanderScreen):
         scenario = self.under_cursor()
         if scenario is not None:
             self.lander.take(scenario)
+
+
+def _question(plan: Plan) -> Scenario:
+    """What was asked, whatever is free on the cards at the moment."""
+    cards = tuple(replace(g, free_bytes=0, used_bytes=0) for g in plan.scenario.gpus)
+    return replace(plan.scenario, gpus=cards)

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
+from llm_lander_tui.painting import CellCompositor
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.widgets.header import Header
 from llm_lander_tui.widgets.key_bar import KeyBar, StatusLine
@@ -39,6 +40,10 @@ class LanderScreen(Screen[None]):
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-short"), (30, "-tall")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = CellCompositor()
 
     @property
     def lander(self) -> LanderApp:

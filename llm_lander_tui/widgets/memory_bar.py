@@ -12,6 +12,7 @@ from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.planner.plan import Device, Plan
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import GIB, format_bytes
+from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import (
     BAD,
@@ -182,7 +183,7 @@ def legend(plan: Plan, baseline: Plan | None, width: int) -> Iterator[Content]:
         entries.append(
             Content.assemble(
                 ("▪", KIND_STYLE[kind]), f" {kind.value} ", (format_bytes(size), "bold"),
-                (f" {marks[-1]}", QUIET),
+                (f" {marks[-1]}" if width >= ROOMY or marks[-1] != "exact" else "", QUIET),
                 byte_change(size, pinned.get(kind, 0), more_is_better=False) if pinned else "",
             )
         )  # fmt: skip
