@@ -8,6 +8,7 @@ from llm_lander_tui.formats import GGML_TYPE_BY_NAME
 from llm_lander_tui.memory.gguf_mix import FILE_TYPES, GgufRecipe, named_mix
 from llm_lander_tui.memory.gguf_tensors import gguf_tensors
 from llm_lander_tui.memory.weights import weights_of
+from llm_lander_tui.models import presets
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import GroupedAttention
 from llm_lander_tui.models.config import parse_config
@@ -29,6 +30,19 @@ def test_every_dry_run_of_llama_quantize_is_met(quantize_runs):
                 if abs(found - mib) > 0.02:
                     wrong.append(f"{model} {file_type} {imatrix}: {found:.2f} for {mib}")
     assert count == 560
+    assert wrong == []
+
+
+def test_hybrids_and_other_families_meet_their_dry_runs():
+    stated = json.loads((DATA / "gguf_quantize_presets.json").read_text())["models"]
+    wrong = []
+    for model, sizes in stated.items():
+        architecture = presets.load(model).architecture
+        for file_type, mib in sizes.items():
+            found = weights_of(architecture, GgufRecipe(file_type, imatrix=False)).bytes / MIB
+            if abs(found - mib) > 0.02:
+                wrong.append(f"{model} {file_type}: {found:.2f} for {mib}")
+    assert len(stated) >= 24
     assert wrong == []
 
 
