@@ -40,8 +40,9 @@ def resolve(
 
     1. `ollama:NAME`: a model of the Ollama server at OLLAMA_HOST.
     2. `hub:owner/name` or a page of the Hub: the Hub, even where a preset has that name.
-    3. A path (begins with `/`, `./`, `../`, `~` or a drive, or ends with `.json` or `.gguf` and
-       exists): a GGUF file, a config.json, or a directory that holds one of them.
+    3. A path (begins with `/`, `./`, `../`, `~` or a drive, ends with `/` or `.json`, or with
+       `.gguf` where the file exists or `owner/name/` is not before it): a GGUF file, a config.json,
+       or a directory that holds one of them.
     4. A preset by its full name, or by the part after the owner where only one preset has it;
        upper and lower case are alike.
     5. A directory of that relative name that holds a config.json.
@@ -114,9 +115,11 @@ def local(text: str) -> Model:
 
 def is_path(text: str) -> bool:
     """Whether `text` is meant as a path rather than as a name."""
-    if _PATH.match(text):
+    lower = text.lower()
+    if _PATH.match(text) or lower.endswith((".json", "/", "\\")):
         return True
-    return text.lower().endswith((".json", ".gguf")) and Path(text).is_file()
+    # A GGUF file of the Hub has an owner and a name before it.
+    return lower.endswith(".gguf") and (text.count("/") < 2 or Path(text).is_file())
 
 
 def find_preset(text: str) -> str | None:

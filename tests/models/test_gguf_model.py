@@ -11,6 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_lander_tui.errors import LanderError, RefusedModel, SourceError
+from llm_lander_tui.memory.gguf_tensors import gguf_tensors
+from llm_lander_tui.memory.own_format import recipe_of
+from llm_lander_tui.memory.weights import weights_of
+from llm_lander_tui.models import presets
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.gguf_architectures import config_of
 from llm_lander_tui.models.gguf_facts import GgufFacts
@@ -55,6 +59,22 @@ def test_counts_equal_the_model_librarys(entry):
     if "kv_bytes_per_token" in entry:
         assert architecture.kv_bytes_per_token == entry["kv_bytes_per_token"]
         assert architecture.state_bytes_per_sequence == entry["state_bytes"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in DATA if entry["model"] in presets.names()],
+    ids=lambda entry: entry["model"],
+)
+def test_metadata_and_tensors_of_a_file_agree(entry):
+    """A whole header: the tensors that the converter makes, each counted once and weighed."""
+    tensors = []
+    for one in gguf_tensors(presets.load(entry["model"]).architecture):
+        shape = (*(n for n in (one.tensor.copies, one.tensor.rows) if n > 1), one.tensor.columns)
+        tensors.append(tensor(one.name, *shape))
+    model = metadata_profile("x", "gguf", facts_of(entry).metadata, tuple(tensors)).model()
+    assert model.warnings == ()
+    assert weights_of(model.architecture, recipe_of(model)).bytes == model.checkpoint.bytes
 
 
 def test_the_data_cover_the_architectures_in_use():

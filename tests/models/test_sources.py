@@ -75,8 +75,11 @@ def test_gguf_path(ask, tmp_path):
     (tmp_path / "x.gguf").write_bytes(b"GGUF")
     with pytest.raises(SourceError, match="cut off"):
         ask("x.gguf")
-    with pytest.raises(SourceError, match="could not be read"):
-        ask("./no.gguf")
+    for text in ("./no.gguf", "no.gguf", "models/no.gguf", "no.json", "nowhere/"):
+        with pytest.raises(SourceError, match="could not be read"):
+            ask(text)
+    with pytest.raises(SourceError, match="no public model"):
+        ask("org/none/no.gguf")
 
 
 def test_a_preset_comes_before_a_directory_of_that_name(ask, tmp_path, llama_config):
