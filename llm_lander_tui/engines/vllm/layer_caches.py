@@ -15,6 +15,8 @@ BLOCK_SIZE = 16
 """Tokens per block where nothing asks for more (config/cache.py)."""
 LATENT_BLOCK_SIZE = 64
 """What FlashMLA asks for (platforms/cuda.py)."""
+INDEXED_BLOCK_SIZE = 128
+"""What block-sparse attention over grouped heads asks for (models/minimax_m3/common/indexer.py)."""
 LATENT_HYBRID_ALIGNMENT = 128
 """Beside states, latent blocks are a multiple of this (platforms/interface.py)."""
 SPARSE_FP8_LATENT_BYTES = 656
@@ -139,7 +141,9 @@ def state_page_bytes(state: RecurrentState, settings: CacheSettings) -> int:
 
 def _block_size(rows: list[KvRow], state_bytes: int, settings: CacheSettings) -> int:
     latent = any(row.latent for row in rows)
-    asked = settings.block_size or (LATENT_BLOCK_SIZE if latent else BLOCK_SIZE)
+    indexed = any(row.indexer_dim for row in rows)
+    own = LATENT_BLOCK_SIZE if latent else INDEXED_BLOCK_SIZE if indexed else BLOCK_SIZE
+    asked = settings.block_size or own
     token_bytes = max(
         (row_bytes(row, settings) for row in rows if row.span.kind is SpanKind.FULL), default=0
     )
@@ -156,8 +160,14 @@ def _row_caches(row: KvRow, block_size: int, settings: CacheSettings) -> list[La
     )
     if not row.indexer_dim:
         return [cache]
-    scales = 4 * ceil_div(row.indexer_dim, INDEXER_SCALE_BLOCK)
-    return [cache, replace(cache, page_bytes=block_size * (row.indexer_dim + scales))]
+    # Beside a latent cache the keys are FP8 with scales, beside grouped heads BF16 (MiniMax-M3).
+    keys = _fp8_keys(row.indexer_dim) if row.latent else 2 * row.indexer_dim
+    return [cache, replace(cache, page_bytes=block_size * keys)]
+
+
+def _fp8_keys(dim: int) -> int:
+    """Bytes of an indexer's key of `dim` FP8 elements with its FP32 scales."""
+    return dim + 4 * ceil_div(dim, INDEXER_SCALE_BLOCK)
 
 
 def _compressed_caches(row: KvRow, settings: CacheSettings) -> list[LayerCache]:
@@ -183,8 +193,8 @@ def _compressed_caches(row: KvRow, settings: CacheSettings) -> list[LayerCache]:
     halves = 2 if past.indexer_dim else 1
     states = [past.dim]
     if past.indexer_dim:
-        indexed = past.indexer_dim + 4 * ceil_div(past.indexer_dim, INDEXER_SCALE_BLOCK)
-        found.append(cache(CacheKind.FULL, COMPRESSED_BLOCK_SIZE, rows * indexed))
+        keys = rows * _fp8_keys(past.indexer_dim)
+        found.append(cache(CacheKind.FULL, COMPRESSED_BLOCK_SIZE, keys))
         states.append(past.indexer_dim)
     tokens = COMPRESSOR_PAGE // (2 * halves * past.dim * 4)
     for dim in states:
