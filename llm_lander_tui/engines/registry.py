@@ -18,6 +18,7 @@ def engines() -> tuple[Engine, ...]:
     from llm_lander_tui.engines.fastchat import FASTCHAT
     from llm_lander_tui.engines.llamacpp import LLAMACPP
     from llm_lander_tui.engines.lmdeploy import LMDEPLOY
+    from llm_lander_tui.engines.ollama import OLLAMA
     from llm_lander_tui.engines.pytorch import PYTORCH
     from llm_lander_tui.engines.sglang import SGLANG
     from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM
@@ -28,6 +29,7 @@ def engines() -> tuple[Engine, ...]:
     return (
         LLAMACPP,
         VLLM,
+        OLLAMA,
         SGLANG,
         TRANSFORMERS,
         TENSORRT_LLM,
