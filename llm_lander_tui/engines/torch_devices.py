@@ -12,10 +12,12 @@ from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, p
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
 from llm_lander_tui.memory.activations import (
+    ForwardPass,
     Stage,
     expanded_stage,
     largest_stages,
     layer_stages,
+    mask_bytes,
 )
 from llm_lander_tui.memory.allocator import cublas_workspace, weights_held
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
@@ -55,6 +57,8 @@ class Device:
     rows: tuple[Rows, ...]
     state: int
     stages: tuple[Stage, ...]
+    masks: int
+    """Bytes per (query, key) pair of attention masks."""
     stream: int
     """Bytes per token beside the layers: input embeddings, positions."""
     growth: int
@@ -87,7 +91,9 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
         before, after = before + after, 0
     else:
         ranges = place_layers(sizes, before, after, [gpu.free_bytes for gpu in gpus])
-    element = 4 if scenario.weights.name == "FP32" else 2
+    how = _forward_pass(scenario, rules)
+    element = how.element
+    masks = _masks(architecture, how)
     head_first = tied or rules.even_layers
     head_gpu = 0 if head_first else len(gpus) - 1
     found = []
@@ -100,13 +106,10 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
             rounding = max(0, memory.allocated - own)
             spare = max(0, memory.reserved - memory.allocated)
         mine = counted(architecture, layers)
-        stages = largest_stages(
-            [s for kind, _, _ in mine for s in _stages(architecture, kind, rules, element)]
-        )
+        stages = [s for kind, _, _ in mine for s in _stages(architecture, kind, how)]
         head = _quantised_head(weights)
-        if rules.dequantises and gpu == head_gpu and head is not None:
-            copies = rules.dequantised_copies
-            stages = largest_stages([*stages, expanded_stage(head, 0, element, copies)])
+        if how.dequantised_copies and gpu == head_gpu and head is not None:
+            stages.append(expanded_stage(head, 0, how))
         rotated = _rotated(architecture)
         tables = 0
         if rules.rope_tables and architecture.context_limit is not None:
@@ -122,7 +125,8 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 state=sum(
                     n * _state_bytes(m.state) for _, x, n in mine for m in x.mixers if m.state
                 ),
-                stages=stages,
+                stages=largest_stages(stages),
+                masks=masks,
                 stream=element * (first * architecture.hidden_size + 2 * rotated) + INDEX_BYTES,
                 growth=_growth(mine, scenario.kv, rules),
                 logits=(element + LOGIT_BYTES) * architecture.vocab_size * (gpu == head_gpu),
@@ -136,20 +140,26 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     return found
 
 
-@lru_cache(maxsize=1024)
-def _stages(
-    architecture: Architecture, kind: int, rules: TorchRules, element: int
-) -> tuple[Stage, ...]:
-    """The stages of one kind of layer."""
-    return layer_stages(
-        architecture.layer_groups[kind][0],
-        architecture.hidden_size,
-        element,
+def _forward_pass(scenario: Scenario, rules: TorchRules) -> ForwardPass:
+    return ForwardPass(
         rules.attention,
         rules.experts,
+        element=4 if scenario.weights.name == "FP32" else 2,
+        half=scenario.kv.name == "f16" or scenario.weights.name == "FP16",
         repeats_kv=rules.repeats_kv,
         dequantised_copies=rules.dequantises * rules.dequantised_copies,
     )
+
+
+@lru_cache(maxsize=1024)
+def _stages(architecture: Architecture, kind: int, how: ForwardPass) -> tuple[Stage, ...]:
+    """The stages of one kind of layer."""
+    return layer_stages(architecture.layer_groups[kind][0], architecture.hidden_size, how)
+
+
+@lru_cache(maxsize=1024)
+def _masks(architecture: Architecture, how: ForwardPass) -> int:
+    return mask_bytes([layer for layer, _ in architecture.layer_groups], how)
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.torch_devices import Device, devices
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
+from llm_lander_tui.memory.activations import Stage
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
 
@@ -15,6 +16,11 @@ SLACK = 0.04
 rounding and fragmentation (memory_models C.4: 3 to 10 % without expandable segments)."""
 SLACK_SPREAD = 0.75
 ACTIVATION_SPREAD = 0.05
+RECURRENT_SPREAD = 0.5
+"""Of recurrent layers, whose kernels hold what the tensors between them do not show."""
+DECODING = Stage("decoding", 0)
+LOGITS = Stage("the logits", 0)
+LOADING = Stage("loading, which holds some weights twice", 0)
 
 
 class TorchFootprint:
@@ -71,7 +77,7 @@ class TorchFootprint:
             total += rows.bytes(context)
         return concurrency * total
 
-    def _live(self, d: Device, context: int, concurrency: int) -> tuple[int, int, str]:
+    def _live(self, d: Device, context: int, concurrency: int) -> tuple[int, int, Stage]:
         """(cache and working memory at the worst moment, cache alone, that moment)."""
         rules = self.rules
         prompt = rules.prompt(context)
@@ -84,22 +90,22 @@ class TorchFootprint:
             # A sliding layer keeps a view of the prompt's keys, so all of them stay allocated.
             for rows in d.rows:
                 held += rows.per_token * tokens
-        peak, moment = cache * rules.cache_copies, "decoding"
+        peak, moment = cache * rules.cache_copies, DECODING
         if growing:
             peak += concurrency * context * d.growth
         peak += concurrency * (d.logits + d.hidden)
-        stream = tokens * d.stream
+        fixed = held + step * (d.stream + d.masks * prompt)
         for stage in d.stages:
-            here = held + stream + stage.once + tokens * (stage.per_token + stage.per_pair * prompt)
+            here = fixed + stage.once + step * (stage.per_token + stage.per_pair * prompt)
             if here > peak:
-                peak, moment = here, stage.name
+                peak, moment = here, stage
         if d.logits:
             rows_of_logits = step if rules.logits_of_prompt else concurrency
             here = held + d.hidden * step + d.logits * rows_of_logits
             if here > peak:
-                peak, moment = here, "the logits"
+                peak, moment = here, LOGITS
         if d.loading > peak:
-            peak, moment = d.loading, "loading, which holds some weights twice"
+            peak, moment = d.loading, LOADING
         return max(peak, cache), cache, moment
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
@@ -144,10 +150,10 @@ class TorchFootprint:
                 gpu,
                 Kind.ACTIVATIONS,
                 live - cache,
-                Known.CALIBRATED,
-                f"largest in {moment}: {concurrency} x {format_tokens(prompt)} prompt tokens "
+                Known.ROUGH if moment.rough else Known.CALIBRATED,
+                f"largest in {moment.name}: {concurrency} x {format_tokens(prompt)} prompt tokens "
                 f"with {self.rules.attention.value} attention.",
-                ACTIVATION_SPREAD,
+                RECURRENT_SPREAD if moment.rough else ACTIVATION_SPREAD,
                 "live tensors of Transformers' modules, checked on the published peaks of Qwen2.5",
             ),
         ]

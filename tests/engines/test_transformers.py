@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_lander_tui.engines.base import Kind
+from llm_lander_tui.engines.exllama import EXLLAMA, ExLlamaOptions
 from llm_lander_tui.engines.torch_rules import Cache, even_layers, place_layers
 from llm_lander_tui.engines.transformers import TRANSFORMERS, TransformersOptions
 from llm_lander_tui.formats import kv_format
@@ -130,6 +131,21 @@ def test_a_quantised_cache_counts_its_scales():
     (cached,) = (a.bytes for a in found.allocations(1024, 1) if a.kind is Kind.KV_CACHE)
     # half a byte an element, and 4 bytes for 64 of them.
     assert cached == 1024 * 32 * (2048 // 2 + 4 * 2048 // 64)
+
+
+def test_a_prompt_in_chunks_works_on_one_chunk_at_a_time():
+    asked = Scenario(
+        presets.load("meta-llama/Llama-3.1-8B-Instruct"),
+        EXLLAMA,
+        recipes.get("EXL2-4.0bpw"),
+        kv_format("f16"),
+        (A100,),
+        4096,
+        options=ExLlamaOptions(max_input_len=2048),
+    )
+    footprint = EXLLAMA.footprint(asked)
+    working = [footprint.allocated(n, 1)[0] - footprint.kept(n, 1)[0] for n in (1024, 2048, 32768)]
+    assert working[0] < working[1] == working[2]
 
 
 def test_layers_are_placed_as_accelerate_balances_them():

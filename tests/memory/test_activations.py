@@ -5,12 +5,15 @@ from __future__ import annotations
 from llm_lander_tui.memory.activations import (
     Attention,
     Experts,
+    ForwardPass,
     Stage,
     largest_stages,
     layer_stages,
+    mask_bytes,
 )
 from llm_lander_tui.models.architecture import Layer
 from llm_lander_tui.models.attention import GroupedAttention
+from llm_lander_tui.models.cache import Span, SpanKind
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
 
 ATTENTION = GroupedAttention(4096, 32, 8, 128, 128)
@@ -18,9 +21,8 @@ DENSE = Layer((ATTENTION,), DenseMlp(4096, 14336))
 
 
 def stages(layer: Layer, attention: Attention = Attention.SDPA, **more: object) -> dict[str, Stage]:
-    experts = more.pop("experts", Experts.GROUPED)
-    found = layer_stages(layer, 4096, 2, attention, experts, **more)
-    return {stage.name: stage for stage in found}
+    how = ForwardPass(attention, **{"experts": Experts.GROUPED} | more)
+    return {stage.name: stage for stage in layer_stages(layer, 4096, how)}
 
 
 def test_a_gated_feed_forward_holds_three_wide_and_three_narrow_tensors():
@@ -39,8 +41,24 @@ def test_the_rotation_of_queries_is_the_peak_of_fused_attention():
 
 
 def test_eager_attention_holds_scores_their_softmax_and_its_cast():
-    # per head and pair: 2 bytes, 4 in FP32, 2 cast back.
-    assert stages(DENSE, Attention.EAGER)["eager attention"].per_pair == 32 * (2 + 4 + 2)
+    # per head and pair: 2 bytes and, in BF16, an FP32 copy and its softmax; in FP16 the softmax and
+    # its cast back; in FP32 the score and its softmax.
+    for more, size in (({}, 2 + 4 + 4), ({"half": True}, 2 + 4 + 2), ({"element": 4}, 4 + 4)):
+        found = stages(DENSE, Attention.EAGER, **more)["eager attention"]
+        assert found.per_pair == 32 * size
+
+
+def test_masks_are_held_where_the_kernel_does_not_know_the_window():
+    window = Layer((GroupedAttention(4096, 32, 8, 128, 128, Span(SpanKind.SLIDING, 1024)),), None)
+    for attention, alone, windowed in (
+        (Attention.EAGER, 2, 4),
+        (Attention.SDPA, 0, 1),
+        (Attention.FLASH, 0, 0),
+    ):
+        how = ForwardPass(attention, Experts.LOOP)
+        assert mask_bytes([DENSE], how) == alone
+        assert mask_bytes([DENSE, window], how) == windowed
+    assert stages(window)["attention"].per_pair == 2  # the additive mask of SDPA
 
 
 def test_grouped_experts_sort_a_row_per_token_and_expert():
