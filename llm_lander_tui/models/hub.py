@@ -48,7 +48,7 @@ class HubSource:
         *,
         endpoint: str | None = None,
         token: str | bool | None = None,
-        deadline: float = 20.0,
+        deadline: float = 30.0,
         progress: Progress = no_progress,
         cancel: threading.Event | None = None,
         near: Sequence[str] = (),

@@ -8,7 +8,7 @@ from functools import partial
 
 from llm_lander_tui.errors import SourceError
 from llm_lander_tui.models import gguf_file, hub_errors
-from llm_lander_tui.models.background import Progress, Ticket, run_all
+from llm_lander_tui.models.background import Progress, Ticket, no_progress, run_all
 from llm_lander_tui.models.gguf_model import gguf_profile
 from llm_lander_tui.models.gguf_names import choose, gguf_choices
 from llm_lander_tui.models.hub_client import MIB, HubClient, resolve_path
@@ -20,6 +20,7 @@ _FIRST_CHUNK = 2 * MIB
 _LATER_CHUNK = MIB // 4
 _LIMIT = 48 * MIB
 _CONNECTIONS = 4
+_MOST_LISTED = 20
 
 
 def hub_gguf_profile(
@@ -38,8 +39,8 @@ def hub_gguf_profile(
     choices = gguf_choices(sizes)
     choice = choose(choices, file=ref.file, quant=ref.quant)
     if choice is None:
-        listed = tuple(c.label or c.name for c in choices)
-        raise hub_errors.no_such_file(ref.repo, ref.file or ref.quant or "", listed)
+        labels = tuple(c.label or c.name for c in choices)
+        raise hub_errors.no_such_file(ref.repo, ref.file or ref.quant or "", labels)
     if len(choice.files) != choice.parts:
         raise SourceError(
             "GGUF parts missing",
@@ -47,8 +48,9 @@ def hub_gguf_profile(
             "Choose another quantization of this model.",
         )
     if ref.file is None and ref.quant is None and len(choices) > 1:
-        others = ", ".join(c.label or c.name for c in choices if c is not choice)
-        warnings += (f"Planned on {choice.label or choice.name}; also there: {others}.",)
+        others = [c.label or c.name for c in choices if c is not choice]
+        listed = ", ".join(others[:_MOST_LISTED]) + (" …" if len(others) > _MOST_LISTED else "")
+        warnings += (f"Planned on {choice.label or choice.name}; also there: {listed}.",)
     tasks = [
         partial(
             _header,
@@ -58,10 +60,10 @@ def hub_gguf_profile(
             size=sizes[file],
             chunk=_LATER_CHUNK if part else _FIRST_CHUNK,
             ticket=ticket,
+            progress=progress if part == 0 else no_progress,
         )
         for part, file in enumerate(choice.files)
     ]
-    progress(f"Reading the header of {choice.name}", 0.3)
     headers = run_all(tasks, ticket, _CONNECTIONS)
     progress(f"{ref.repo} is known", 1.0)
     named = replace(ref, quant=choice.label) if ref.file is None and choice.label else ref
@@ -76,8 +78,10 @@ def _header(
     size: int,
     chunk: int,
     ticket: Ticket,
+    progress: Progress,
 ) -> gguf_file.GgufHeader:
     def read(first: int, last: int) -> bytes:
+        progress(f"Reading the header of {file} ({first / MIB:.0f} MiB so far)", None)
         reply = client.get(
             resolve_path(ref.repo, file, ref.revision),
             ticket,

@@ -85,6 +85,16 @@ def test_a_large_vocabulary_takes_chunks_and_no_weights(hub, source):
     assert hub.sent < 7 * MIB
 
 
+def test_progress_counts_the_megabytes(hub):
+    hub.add("o/m-GGUF", {"m-Q8_0.gguf": gguf_bytes(vocabulary=200_000) + bytes(8 * MIB)})
+    told = []
+    HubSource(endpoint=hub.url, progress=lambda text, _: told.append(text)).load("o/m-GGUF")
+    assert told[1:3] == [
+        "Reading the header of m-Q8_0.gguf (0 MiB so far)",
+        "Reading the header of m-Q8_0.gguf (2 MiB so far)",
+    ]
+
+
 def test_a_server_that_ignores_ranges(hub, source):
     hub.ranges = False
     hub.add("o/m-GGUF", {"m-Q8_0.gguf": gguf_bytes(vocabulary=200_000)})
