@@ -13,8 +13,8 @@ from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.accuracy.vllm_releases import release_of
 from llm_lander_tui.engines.vllm import VLLM, VllmFootprint, VllmOptions
-from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules, group_layers
-from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
+from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
+from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups, packs_pages
 from llm_lander_tui.engines.vllm.options import rules_of
 from llm_lander_tui.errors import LanderError, UsageError
 from llm_lander_tui.formats import KvFormat, kv_format
@@ -71,9 +71,7 @@ def _planner_answer(record: Record, model: Model) -> Predicted:
     )
     architecture = model.architecture
     layers = range(len(architecture.layers))
-    caches = layer_caches(architecture, settings)
-    groups = group_layers(caches, paging, packed=packs_pages(architecture))
-    plan = KvPlan(groups, layers, paging)
+    plan = KvPlan(cache_groups(architecture, settings, paging), layers, paging)
     available = integer(record, "available_kv_bytes") or 0
     length = min(integer(record, "max_model_len") or 0, MOST_TOKENS)
     predicted: dict[str, Callable[[], int]] = {

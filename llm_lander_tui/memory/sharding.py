@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from llm_lander_tui.memory.storage import ScaledStorage
-from llm_lander_tui.memory.weights import Storage, Weights, WeightTensor
+from llm_lander_tui.memory.weights import Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 from llm_lander_tui.units import ceil_div, round_up
@@ -104,8 +104,13 @@ def rank_weights(
     layers = 1 + max((t.layer for t in weights.tensors if t.layer is not None), default=-1)
     by_layer = [0] * layers
     first = last = embedding = head = 0
+    # Equal layers share their tensor and storage objects, so each is divided once.
+    known: dict[tuple[int, int], int] = {}
     for weight in weights.tensors:
-        size = shard_bytes(weight, tensor_parallel, expert_parallel)
+        key = id(weight.tensor), id(weight.storage)
+        size = known.get(key, -1)
+        if size < 0:
+            size = known[key] = shard_bytes(weight, tensor_parallel, expert_parallel)
         if weight.layer is not None:
             by_layer[weight.layer] += size
         elif weight.tensor.part is Part.LM_HEAD:
@@ -180,10 +185,10 @@ def _indivisible(architecture: Architecture, tp: int) -> str | None:
 @lru_cache(maxsize=1024)
 def _broken_groups(weights: Weights, tp: int, expert_parallel: bool) -> str | None:
     """The quantisation groups that a rank would get a part of (distributed/utils.py)."""
-    seen: set[tuple[int, int, Shard, Storage]] = set()
+    seen: set[tuple[int, int]] = set()
     for weight in weights.tensors:
         tensor, storage = weight.tensor, weight.storage
-        key = (tensor.rows, tensor.columns, tensor.shard, storage)
+        key = id(tensor), id(storage)
         if not isinstance(storage, ScaledStorage) or not tensor.linear or key in seen:
             continue
         seen.add(key)

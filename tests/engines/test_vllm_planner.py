@@ -18,7 +18,7 @@ from llm_lander_tui.engines.vllm.kv_planner import (
     PagingRules,
     group_layers,
 )
-from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
+from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups, layer_caches
 from llm_lander_tui.formats import kv_format
 from llm_lander_tui.models import presets
 from llm_lander_tui.units import GIB
@@ -30,8 +30,7 @@ LIBRARY = ConfigLibrary()
 
 def plan(name: str, kv: str = "bf16", tp: int = 1, rules: PagingRules = RULES) -> KvPlan:
     architecture = presets.load(name).architecture
-    caches = layer_caches(architecture, CacheSettings(kv_format(kv), tp))
-    groups = group_layers(caches, rules, packed=packs_pages(architecture))
+    groups = cache_groups(architecture, CacheSettings(kv_format(kv), tp), rules)
     return KvPlan(groups, range(len(architecture.layers)), rules)
 
 

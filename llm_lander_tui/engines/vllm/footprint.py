@@ -14,8 +14,8 @@ from llm_lander_tui.engines.vllm.budget import (
     budget_of,
     kept_utilization,
 )
-from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules, group_layers
-from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, layer_caches, packs_pages
+from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
+from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
 from llm_lander_tui.engines.vllm.report import startup_report
 from llm_lander_tui.engines.vllm.weights import (
@@ -223,15 +223,12 @@ class VllmFootprint:
             speculative_tokens=options.speculative_tokens,
         )
         layers = len(self._architecture.layers)
-        caches = layer_caches(self._architecture, settings)
-        if self._drafted is not None:
-            caches += [(layers + i, c) for i, c in layer_caches(self._drafted, settings)]
         steps = self._division.pipeline - 1 + rules.in_flight_steps
         tokens = self._batching.batch(UNBOUNDED, scenario.concurrency).tokens
         paging = PagingRules(
             steps * tokens, rules.null_block, rules.hybrid, rules.capacity_by_request
         )
-        groups = group_layers(caches, paging, packed=packs_pages(self._architecture))
+        groups = cache_groups(self._architecture, settings, paging, self._drafted)
         drafted = 0 if self._drafted is None else len(self._drafted.layers)
         stages = [*self._stages[:-1], range(self._stages[-1].start, layers + drafted)]
         return tuple(KvPlan(groups, stage, paging) for stage in stages)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from llm_lander_tui.engines.vllm.kv_planner import CacheKind, LayerCache
+from llm_lander_tui.engines.vllm.kv_planner import (
+    CacheKind,
+    Group,
+    LayerCache,
+    PagingRules,
+    group_layers,
+)
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.sharding import kv_heads_per_rank
 from llm_lander_tui.models.architecture import Architecture
@@ -92,6 +99,21 @@ def layer_caches(
         found += [(i, state) for i, _ in states]
         found.sort(key=lambda member: member[0])
     return found
+
+
+@lru_cache(maxsize=256)
+def cache_groups(
+    architecture: Architecture,
+    settings: CacheSettings,
+    rules: PagingRules,
+    drafted: Architecture | None = None,
+) -> tuple[Group, ...]:
+    """The groups of all layers, those of a drafting model numbered after the model's own."""
+    caches = layer_caches(architecture, settings)
+    if drafted is not None:
+        first = len(architecture.layers)
+        caches += [(first + i, cache) for i, cache in layer_caches(drafted, settings)]
+    return tuple(group_layers(caches, rules, packed=packs_pages(architecture)))
 
 
 def packs_pages(architecture: Architecture) -> bool:

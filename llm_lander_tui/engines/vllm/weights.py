@@ -110,6 +110,7 @@ def absorbed_bytes(layer: Layer, tensor_parallel: int) -> int:
     )
 
 
+@lru_cache(maxsize=64)
 def prediction_layers(architecture: Architecture) -> Architecture:
     """The model's multi-token-prediction layers as a model of their own."""
     return replace(architecture, layers=architecture.mtp, outer=architecture.mtp_outer, mtp=())
