@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,39 +17,39 @@ from textual.screen import Screen
 
 from llm_lander_tui.commands import LanderCommands
 from llm_lander_tui.errors import LanderError, SourceError
-from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
-from llm_lander_tui.knobs import KNOBS
 from llm_lander_tui.launch import (
     FIRST_CONTEXT,
     FIRST_MODEL,
     LaunchOptions,
     Load,
-    Start,
     first,
     gpu_source,
     planned_cards,
     resolve,
 )
 from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
-from llm_lander_tui.models.model import Model
-from llm_lander_tui.planner.evaluate import evaluate
-from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.state import LanderState
-from llm_lander_tui.storage import last_scenario
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.themes import DARK, LIGHT
 from llm_lander_tui.workbench import Result, Workbench
 
 if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
     from llm_lander_tui.gpus.sampler import Sampler
+    from llm_lander_tui.launch import Start
+    from llm_lander_tui.models.model import Model
     from llm_lander_tui.planner.launched import Launched
+    from llm_lander_tui.planner.question import Question
+    from llm_lander_tui.planner.scenario import Scenario
 
 PATIENCE = 3.0
 """Seconds that the driver may take before a catalogue GPU stands in."""
+FIRST_FRAME = 0.02
+"""Seconds that the first frame gets for itself before anything heavy is imported."""
 CHECK = 2.0
 """Seconds between two looks whether terminal and driver are still there."""
 STALE_READINGS = 3
@@ -112,20 +114,26 @@ class LanderApp(App[int]):
     def on_mount(self) -> None:
         """Show the first frame, then read what it is about."""
         self.set_interval(CHECK, self._check)
-        self.call_after_refresh(self._begin)
+        self.set_timer(FIRST_FRAME, self._begin)
 
     def _begin(self) -> None:
-        last = last_scenario.load(self._last_file) if self.options.resume else None
-        if self.options.resume and last is None:
-            self.state.status = "There is no last scenario to resume."
-        self._start = first(self.options, self.settings, last)
-        self.load_model(self._start.model)
         from llm_lander_tui.gpus.sampler import Sampler
+
+        self.state.busy = "starting"
+        threading.Thread(target=self._open, args=(self._cancel,), daemon=True).start()
 
         source = self._source or gpu_source(self.options)
         self._sampler = Sampler(source, self._read, self.settings.refresh_seconds)
         self._sampler.start()
         self.set_timer(PATIENCE, self._without_driver)
+
+    def _open(self, cancel: threading.Event) -> None:
+        """In a thread: the planner is imported while the first frame is already on the screen."""
+        from llm_lander_tui.storage import last_scenario
+
+        last = last_scenario.load(self._last_file) if self.options.resume else None
+        self._start = first(self.options, self.settings, last)
+        self._loading(self._start.model, cancel)
 
     def _check(self) -> None:
         """Leave a lost terminal, which with SIGHUP ignored (nohup) would keep a core spinning."""
@@ -147,6 +155,8 @@ class LanderApp(App[int]):
         if self._sampler is not None:
             self._sampler.stop()
         if self.state.scenario is not None:
+            from llm_lander_tui.storage import last_scenario
+
             last = last_scenario.last_of(self.state.scenario, self.state.fleet)
             try:
                 last_scenario.save(last, self._last_file)
@@ -256,8 +266,6 @@ class LanderApp(App[int]):
         start, state = self._start, self.state
         if start is None or self._model is None or state.scenario is not None:
             return
-        from llm_lander_tui.planner.question import Question, scenario_of
-
         try:
             if start.what_if and not state.fleet.hypothetical:
                 state.fleet = planned_cards(start, state.fleet)
@@ -265,15 +273,22 @@ class LanderApp(App[int]):
             self.say(error)
         if not state.fleet.chosen:
             if state.reading is not None:
-                self._start = Start(start.model, start.question)
+                self._start = replace(start, what_if=(), unused=frozenset())
                 self._without_driver()
             return
-        try:
-            state.scenario = scenario_of(start.question, self._model, state.fleet.chosen)
-        except LanderError as error:
-            self.say(error)
-            question = Question(context=FIRST_CONTEXT)
-            state.scenario = scenario_of(question, self._model, state.fleet.chosen)
+        work = partial(_first_scenario, start.question, self._model, state.fleet.chosen)
+        self.workbench.ask("first", work, self._first_asked)
+
+    def _first_asked(self, found: tuple[Scenario, str]) -> None:
+        state = self.state
+        if state.scenario is not None:
+            return
+        scenario, state.status = found
+        if len(scenario.gpus) == len(state.fleet.chosen):
+            scenario = replace(scenario, gpus=state.fleet.chosen)
+        state.scenario = scenario
+        if self.options.resume and self._start is not None and not self._start.resumed:
+            state.status = "There was no last scenario to resume."
 
     def say(self, error: LanderError) -> None:
         """A failure in the status line."""
@@ -283,6 +298,8 @@ class LanderApp(App[int]):
 
     def action_turn(self, knob: str, by: int) -> None:
         """Turn a knob of the scenario."""
+        from llm_lander_tui.knobs import KNOBS
+
         turned, scenario = KNOBS[knob], self.state.scenario
         stuck = "" if scenario is None else turned.stuck(scenario, by)
         self.state.turn(lambda s: turned.move(s, by), stuck)
@@ -396,6 +413,7 @@ class LanderApp(App[int]):
 
     def action_explain(self) -> None:
         """Open the plan under the cursor into its sums."""
+        from llm_lander_tui.planner.evaluate import evaluate
         from llm_lander_tui.screens.explain import ExplainSheet
 
         screen = self.screen
@@ -435,6 +453,18 @@ class LanderApp(App[int]):
         from llm_lander_tui.screens.help import HelpSheet
 
         self.push_screen(HelpSheet(self.screen))
+
+
+def _first_scenario(
+    question: Question, model: Model, gpus: tuple[Gpu, ...]
+) -> tuple[Scenario, str]:
+    """The scenario of the first question, and what was wrong with it; then one of defaults."""
+    from llm_lander_tui.planner.question import Question, scenario_of
+
+    try:
+        return scenario_of(question, model, gpus), ""
+    except LanderError as error:
+        return scenario_of(Question(context=FIRST_CONTEXT), model, gpus), str(error)
 
 
 def _gpus_screen() -> Screen[None]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from llm_lander_tui.gpus.fleet import Fleet
-from llm_lander_tui.gpus.gpu import GpuSource
-from llm_lander_tui.models.model import Model
-from llm_lander_tui.planner.question import Question
-from llm_lander_tui.storage.last_scenario import LastScenario
-from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.units import MIB
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.fleet import Fleet
+    from llm_lander_tui.gpus.gpu import GpuSource
+    from llm_lander_tui.models.model import Model
+    from llm_lander_tui.planner.question import Question
+    from llm_lander_tui.storage.last_scenario import LastScenario
+    from llm_lander_tui.storage.settings import Settings
 
 FIRST_MODEL = "Qwen/Qwen3-8B"
 """The preset that is planned until another one is chosen."""
 FIRST_CONTEXT = 8192
 
 Progress = Callable[[str, float | None], None]
-Load = Callable[[str, Progress, threading.Event], Model]
+Load = Callable[[str, Progress, threading.Event], "Model"]
 """Reads a model by name; the event cancels."""
 
 
@@ -50,12 +53,16 @@ class Start:
     question: Question
     what_if: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
+    resumed: bool = False
 
 
 def first(options: LaunchOptions, settings: Settings, last: LastScenario | None) -> Start:
     """What to ask first; options go before the last session, and that before the settings."""
+    from llm_lander_tui.planner.question import Question
+
     if last is not None and options.resume and options.model is None:
-        return Start(last.model, last.question(), last.what_if, frozenset(last.unused))
+        unused = frozenset(last.unused)
+        return Start(last.model, last.question(), last.what_if, unused, resumed=True)
     margin = options.margin_bytes
     question = Question(
         engine=options.engine or settings.engine,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from llm_lander_tui.errors import LanderError
-from llm_lander_tui.gpus.gpu import Reading
-from llm_lander_tui.models.model import Model
-from llm_lander_tui.workbench import Result
+if TYPE_CHECKING:
+    from llm_lander_tui.errors import LanderError
+    from llm_lander_tui.gpus.gpu import Reading
+    from llm_lander_tui.models.model import Model
+    from llm_lander_tui.workbench import Result
 
 
 @dataclass

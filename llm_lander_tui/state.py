@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
 from textual.reactive import var
 
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.gpus.fleet import Fleet
-from llm_lander_tui.gpus.gpu import Reading
-from llm_lander_tui.models.model import Model
-from llm_lander_tui.planner import moves
-from llm_lander_tui.planner.evaluate import evaluate
-from llm_lander_tui.planner.plan import Plan
-from llm_lander_tui.planner.scenario import Scenario
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Reading
+    from llm_lander_tui.models.model import Model
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.planner.scenario import Scenario
 
 UNDO_DEPTH = 200
 
@@ -61,6 +62,8 @@ class LanderState(DOMNode):
         scenario = self.scenario
         if scenario is None or scenario.gpus == fleet.chosen:
             return
+        from llm_lander_tui.planner import moves
+
         if len(scenario.gpus) == len(fleet.chosen):
             self.scenario = replace(scenario, gpus=fleet.chosen)
         else:
@@ -68,6 +71,8 @@ class LanderState(DOMNode):
 
     def watch_scenario(self, scenario: Scenario | None) -> None:
         """Answer."""
+        from llm_lander_tui.planner.evaluate import evaluate
+
         try:
             self.plan = None if scenario is None else evaluate(scenario)
         except Exception as error:  # noqa: BLE001 - a defect in an engine costs one answer, not the session
@@ -124,6 +129,8 @@ class LanderState(DOMNode):
         """
         if self.scenario is None:
             return
+        from llm_lander_tui.planner import moves
+
         moved = moves.with_model(self.scenario, model)
         self._remember()
         self.status = ""
@@ -158,6 +165,8 @@ class LanderState(DOMNode):
         self.set_reactive(LanderState.fleet, fleet)
         scenario = replace(asked.scenario, gpus=fleet.chosen)
         if len(fleet.chosen) != len(asked.scenario.gpus):
+            from llm_lander_tui.planner import moves
+
             scenario = moves.with_gpus(scenario, fleet.chosen)
         self.scenario = scenario
         self.mutate_reactive(LanderState.fleet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
@@ -13,19 +13,18 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 
-from llm_lander_tui.planner.compare import table
-from llm_lander_tui.planner.plan import Plan
-from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.lander_screen import LanderScreen
-from llm_lander_tui.widgets.chart import Chart
-from llm_lander_tui.widgets.engines_table import EnginesTable
 from llm_lander_tui.widgets.format_table import FormatTable
-from llm_lander_tui.widgets.heat_map import HeatMap
 from llm_lander_tui.widgets.memory_bar import MemoryBar
 from llm_lander_tui.widgets.prices import Prices, rank
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.verdict import Verdict
+from llm_lander_tui.widgets.view import FiguresAsked, Pointing, ScenarioTaken, View
 from llm_lander_tui.widgets.view_tabs import ViewTabs
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.planner.scenario import Scenario
 
 SETTLED = 0.06
 """Seconds after the last key when lists are ranked again."""
@@ -34,7 +33,7 @@ STILL = 0.25
 LIVE = 5.0
 """Seconds that lists and view lag behind free memory that changes by itself."""
 LISTS = "prices"
-View = Chart | HeatMap | EnginesTable
+VIEWS = ("chart", "map", "engines")
 TALL = 30
 
 
@@ -43,11 +42,6 @@ class FitScreen(LanderScreen):
 
     CSS_PATH = "fit.tcss"
     AUTO_FOCUS = "#prices"
-    VIEWS: ClassVar[dict[str, type[View]]] = {
-        "chart": Chart,
-        "map": HeatMap,
-        "engines": EnginesTable,
-    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view", "view", id="fit.view"),
         Binding("tab", "app.focus_next", "next list", show=False),
@@ -83,7 +77,7 @@ class FitScreen(LanderScreen):
     @property
     def names(self) -> list[str]:
         """The views that can be opened here."""
-        return [*self.VIEWS] if self.tall else [LISTS, *self.VIEWS]
+        return [*VIEWS] if self.tall else [LISTS, *VIEWS]
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
         """Rows that came or went decide what there is room for."""
@@ -115,11 +109,11 @@ class FitScreen(LanderScreen):
         self.query_one("#lists").display = lists
         tabs = self.query_one(ViewTabs)
         tabs.show(self.names, self._view if view else LISTS)
-        for name, kind in self.VIEWS.items():
-            found = self.query_one_optional(f"#{name}", kind)
+        for name in VIEWS:
+            found = self.query_one_optional(f"#{name}")
             wanted = view and name == self._view
             if found is None and wanted:
-                self.mount(kind(), after=self.query_one("#lists"))
+                self.mount(_made(name), after=self.query_one("#lists"))
             elif found is not None:
                 found.display = wanted
         if self.tall:
@@ -154,14 +148,18 @@ class FitScreen(LanderScreen):
         bench = self.lander.workbench
         bench.ask("prices", partial(rank, plan), self.query_one(Prices).show)
         show = partial(self.query_one(FormatTable).show, plan)
+        from llm_lander_tui.planner.compare import table
+
         bench.ask("table", partial(table, plan.scenario), show)
 
-    @on(Chart.Asked)
+    @on(FiguresAsked)
     def _draw_view(self) -> None:
         """Draw the open view, which costs more on the line than all else."""
         plan = self.state.plan
-        view = self.query_one_optional(f"#{self._view}", self.VIEWS[self._view])
-        if plan is not None and view is not None and view.display and self.is_current:
+        view = self.query_one_optional(f"#{self._view}")
+        if plan is None or not self.is_current or view is None or not view.display:
+            return
+        if isinstance(view, View):
             self.lander.workbench.ask("view", view.work(plan), partial(view.show, plan))
 
     def on_screen_resume(self) -> None:
@@ -171,16 +169,31 @@ class FitScreen(LanderScreen):
     def under_cursor(self) -> Scenario | None:
         """The scenario of the focused list's row."""
         focused = self.focused
-        if isinstance(focused, FormatTable | Prices | Chart | HeatMap | EnginesTable):
+        if isinstance(focused, Pointing):
             return focused.under_cursor()
         return None
 
     @on(Rows.Chosen)
-    @on(Chart.Chosen)
+    @on(ScenarioTaken)
     def _apply(self) -> None:
         scenario = self.under_cursor()
         if scenario is not None:
             self.lander.take(scenario)
+
+
+def _made(name: str) -> Widget:
+    """A view, imported when it is opened first."""
+    if name == "chart":
+        from llm_lander_tui.widgets.chart import Chart
+
+        return Chart()
+    if name == "map":
+        from llm_lander_tui.widgets.heat_map import HeatMap
+
+        return HeatMap()
+    from llm_lander_tui.widgets.engines_table import EnginesTable
+
+    return EnginesTable()
 
 
 def _question(plan: Plan) -> Scenario:

@@ -11,13 +11,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from llm_lander_tui.painting import CellCompositor
-from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.widgets.header import Header
 from llm_lander_tui.widgets.key_bar import KeyBar, StatusLine
 from llm_lander_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
+    from llm_lander_tui.planner.scenario import Scenario
     from llm_lander_tui.state import LanderState
 
 SMALLEST = (60, 16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from llm_lander_tui.errors import SourceError
-from llm_lander_tui.planner.question import DEFAULT_ENGINE
 
 APP = "llm-lander"
 DARK = "lander-dark"
@@ -22,7 +20,7 @@ class Settings:
     """Defaults of the screen; `keys` maps ids of key bindings to other keys."""
 
     theme: str = DARK
-    engine: str = DEFAULT_ENGINE
+    engine: str = "llama.cpp"
     margin_mib: int = 500
     refresh_seconds: float = 2.0
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +80,8 @@ def save(settings: Settings, path: Path | None = None) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step, so that it is never half written. Raises `SourceError`."""
+    import tempfile
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

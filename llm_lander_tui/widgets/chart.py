@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.content import Content, Span
-from textual.message import Message
 
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.compare import Curve, curve
@@ -19,6 +18,7 @@ from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB, format_bytes, format_tokens, format_tokens_short
 from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.view import FiguresAsked, ScenarioTaken, View
 from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted
 
 STEPS = 60
@@ -89,7 +89,7 @@ class Drawing:
         return self.curves[0].budget_bytes
 
 
-class Chart(Lines, can_focus=True):
+class Chart(Lines, View, can_focus=True):
     """Left and right move the read-out, + and - zoom, s switches weight formats and KV formats."""
 
     DEFAULT_CSS = "Chart { padding: 0 1; }"
@@ -101,12 +101,6 @@ class Chart(Lines, can_focus=True):
         Binding("s", "series", "series", id="chart.series"),
         Binding("enter", "choose", "ask this context", id="chart.choose"),
     ]
-
-    class Asked(Message):
-        """Other curves are wanted."""
-
-    class Chosen(Message):
-        """The context of the read-out is to be asked for."""
 
     def __init__(self) -> None:
         super().__init__(id="chart")
@@ -158,16 +152,16 @@ class Chart(Lines, can_focus=True):
     def action_zoom(self, by: int) -> None:
         """Half or twice the range."""
         self.zoom = max(-8, min(8, self.zoom + by))
-        self.post_message(self.Asked())
+        self.post_message(FiguresAsked())
 
     def action_series(self) -> None:
         """Weight formats, or KV formats."""
         self.by_kv = not self.by_kv
-        self.post_message(self.Asked())
+        self.post_message(FiguresAsked())
 
     def action_choose(self) -> None:
         """Ask for the context of the read-out."""
-        self.post_message(self.Chosen())
+        self.post_message(ScenarioTaken())
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Read-out and chart."""

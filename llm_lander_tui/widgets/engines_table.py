@@ -16,13 +16,14 @@ from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
 from llm_lander_tui.widgets.memory_bar import by_kind
 from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.view import View
 from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, signed_bytes
 
 NOTICED = 64 * MIB
 """Differences below this are not named."""
 
 
-class EnginesTable(Rows):
+class EnginesTable(Rows, View):
     """Two lines an engine: its answer, and what it spends otherwise than the plan's own."""
 
     DEFAULT_CSS = "EnginesTable { padding: 0 1; }"

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
-from llm_lander_tui.planner.compare import Cell, Row
-from llm_lander_tui.planner.plan import Plan
-from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.view import Pointing
 from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.compare import Cell, Row
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.planner.scenario import Scenario
 
 LABEL, SIZE, CELL = 12, 10, 9
 
 
-class FormatTable(Rows):
+class FormatTable(Rows, Pointing):
     """Rows of weight formats, the most faithful first; the column under the cursor is a KV format.
 
     A `◆` marks the pairs that no other beats in fidelity and in context at once.

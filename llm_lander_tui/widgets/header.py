@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from llm_lander_tui.gpus.gpu import Gpu
-from llm_lander_tui.planner.plan import Plan
-from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import format_bytes, format_tokens, format_tokens_short
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import (
@@ -23,6 +20,12 @@ from llm_lander_tui.widgets.words import (
     shortened,
     token_change,
 )
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Gpu
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.planner.scenario import Scenario
+    from llm_lander_tui.state import LanderState
 
 ROOMY = 104
 """Columns from which the header writes names and numbers out."""

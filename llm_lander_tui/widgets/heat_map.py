@@ -17,6 +17,7 @@ from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.view import View
 from llm_lander_tui.widgets.words import QUIET, right
 
 LABEL, CELL = 6, 8
@@ -45,7 +46,7 @@ def heat_around(scenario: Scenario, columns: int, rows: int) -> Heat:
     return Heat(contexts, [many[n] for n in useful], tuple(shares[n] for n in useful))
 
 
-class HeatMap(Rows):
+class HeatMap(Rows, View):
     """A row per number of sequences, a column per context: the share of the budget."""
 
     DEFAULT_CSS = "HeatMap { padding: 0 1; }"

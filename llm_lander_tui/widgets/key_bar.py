@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.content import Content
 
-from llm_lander_tui.state import LanderState
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import KEY, QUIET, WARN, between, fitted
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
+    from llm_lander_tui.state import LanderState
 
 WRITTEN = {
     "question_mark": "?",

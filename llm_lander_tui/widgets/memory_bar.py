@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from llm_lander_tui.engines.base import Allocation, Kind
-from llm_lander_tui.gpus.gpu import Gpu
-from llm_lander_tui.planner.plan import Device, Plan
-from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import GIB, format_bytes
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
@@ -25,6 +23,11 @@ from llm_lander_tui.widgets.words import (
     short_gpu,
     shortened,
 )
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Gpu
+    from llm_lander_tui.planner.plan import Device, Plan
+    from llm_lander_tui.state import LanderState
 
 HOST_NAMED = GIB
 """Host memory from which the legend names it; the explanation always does."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from llm_lander_tui.planner.changes import Change, changes, landings
-from llm_lander_tui.planner.plan import Plan
-from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
 from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.view import Pointing
 from llm_lander_tui.widgets.words import (
     BAD,
     GOOD,
@@ -24,6 +22,11 @@ from llm_lander_tui.widgets.words import (
     short_gpu,
     signed_tokens,
 )
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.changes import Change
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.planner.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ class Ranked:
 
 def rank(plan: Plan) -> Ranked:
     """Rank the changes of a plan; takes longer than a frame."""
+    from llm_lander_tui.planner.changes import changes, landings
+
     ways = landings(plan)
     named = {way.label for way in ways}
     return Ranked(plan, ways, tuple(c for c in changes(plan) if c.label not in named))
 
 
-class Prices(Rows):
+class Prices(Rows, Pointing):
     """The shortest ways to land when the plan does not, then every change with its worth."""
 
     DEFAULT_CSS = "Prices { padding: 0 1; }"

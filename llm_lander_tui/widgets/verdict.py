@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from llm_lander_tui.planner.plan import Binding, Plan
-from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import format_bytes, format_tokens
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import QUIET
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.plan import Plan
+    from llm_lander_tui.state import LanderState
 
 
 class Verdict(Lines):
@@ -69,7 +72,7 @@ def sentence(plan: Plan) -> Content:
             (format_bytes(plan.short_bytes), bold), " are missing; ",
             (format_tokens(limits.max_context), bold), " tokens would fit.",
         )  # fmt: skip
-    end = "where the model itself ends" if limits.binding is Binding.MODEL else "where memory ends"
+    end = "where the model itself ends" if limits.binding == "model" else "where memory ends"
     return Content.assemble(
         "It lands with ", (format_tokens(scenario.context), bold), f" tokens of context{users}, ",
         (format_bytes(plan.spare_bytes), bold), " to spare, and could have ",
