@@ -249,7 +249,13 @@ def from_status(
         return gated(repo, endpoint, signed_in=signed_in)
     if status == 401 and signed_in and code != "RepoNotFound":
         return token_rejected()
-    if status in {401, 404} or code in {"RepoNotFound", "RevisionNotFound", "EntryNotFound"}:
+    if code == "RevisionNotFound":
+        return SourceError(
+            "No such revision",
+            f"The repository {repo} has no branch, tag or commit of that name.",
+            f"Leave the part after @ out to take main, {_MANUAL}.",
+        )
+    if status in {401, 404} or code == "RepoNotFound":
         return not_found(repo, near, signed_in=signed_in)
     if status == 403:
         return forbidden(repo, says)

@@ -92,6 +92,15 @@ def test_token_with_a_line_break_in_it_is_told_and_not_shown(hub):
     assert "hf_secret" not in str(error)
 
 
+def test_no_such_revision(hub, source):
+    def fault(handler, _path):
+        handler.refuse(404, "RevisionNotFound", "Invalid rev id: v9")
+        return True
+
+    hub.fault = fault
+    assert failure(source, "org/small@v9").title == "No such revision"
+
+
 def test_forbidden_without_a_gate(hub, source):
     hub.fault = answer(403, b"{}", X_Error_Message="Your token lacks the right to read")
     error = failure(source)
