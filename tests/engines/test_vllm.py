@@ -380,6 +380,25 @@ def test_the_command_states_what_the_plan_counts_on() -> None:
         assert part in line, part
 
 
+@pytest.mark.parametrize(
+    ("weights", "capability", "kv", "words"),
+    [
+        ("BF16", (9, 0), "bf16", ""),
+        ("FP16", (9, 0), "f16", "--dtype float16"),
+        ("FP32", (9, 0), "bf16", "--dtype float32"),
+        ("BF16", (7, 5), "f16", "--dtype float16"),
+        ("AWQ-4bit-g128", (9, 0), "fp8", "--kv-cache-dtype fp8"),
+    ],
+)
+def test_number_formats_of_the_command(
+    weights: str, capability: tuple[int, int], kv: str, words: str
+) -> None:
+    gpu = replace(card(), compute_capability=capability)
+    line = VLLM.command(replace(scenario(LLAMA, weights, (gpu,)), kv=kv_format(kv)), 4096)
+    assert words in line
+    assert line.count("dtype") == words.count("dtype")
+
+
 def test_names_are_quoted() -> None:
     model = replace(presets.load(LLAMA), name="a b; rm -rf x")
     line = VLLM.command(replace(scenario(), model=model), 4096)

@@ -8,10 +8,15 @@ import shlex
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
 from llm_lander_tui.engines.vllm.lora import max_lora_rank
 from llm_lander_tui.engines.vllm.options import VllmOptions
+from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.own_format import kv_format_of
 from llm_lander_tui.planner.scenario import Scenario
 
 _ON_THE_FLY = {"FP8": "fp8", "FP8-dynamic": "fp8", "NF4": "bitsandbytes", "NF4-DQ": "bitsandbytes"}
 """Formats that vLLM makes of a 16-bit checkpoint while it loads."""
+_DTYPES = {"BF16": "bfloat16", "FP16": "float16", "FP32": "float32"}
+BFLOAT16_SINCE = (8, 0)
+"""The compute capability that vLLM asks of a card for BF16."""
 
 
 def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str:
@@ -26,8 +31,7 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
     words += ["--gpu-memory-utilization", f"{footprint.utilization:g}"]
     words += ["--max-num-seqs", str(batch.sequences)]
     words += ["--max-num-batched-tokens", str(batch.tokens)]
-    if scenario.kv.k.bits < 16:
-        words += ["--kv-cache-dtype", scenario.kv.k.name]
+    words += _number_format_words(scenario)
     if scenario.tensor_parallel > 1:
         words += ["--tensor-parallel-size", str(scenario.tensor_parallel)]
     if scenario.pipeline_parallel > 1:
@@ -49,6 +53,27 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
     words += _lora_words(scenario) + _draft_words(scenario, options)
     devices = _visible_devices(scenario)
     return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+
+
+def _number_format_words(scenario: Scenario) -> list[str]:
+    """--dtype where the model's own does not do, --kv-cache-dtype where "auto" means another."""
+    model, weights = scenario.model, scenario.weights.name
+    words = []
+    if weights in _DTYPES and _DTYPES[weights] != model.architecture.dtype:
+        words += ["--dtype", _DTYPES[weights]]
+    elif model.architecture.dtype == "bfloat16" and any(map(_lacks_bfloat16, scenario.gpus)):
+        words += ["--dtype", "float16"]
+    own = kv_format_of(model)
+    if scenario.kv.k.bits < 16:
+        words += ["--kv-cache-dtype", scenario.kv.k.name]
+    elif own is not None and own.k.bits < 16:
+        words += ["--kv-cache-dtype", "bfloat16"]
+    return words
+
+
+def _lacks_bfloat16(gpu: Gpu) -> bool:
+    capability = gpu.compute_capability or (gpu.spec.compute_capability if gpu.spec else None)
+    return capability is not None and capability < BFLOAT16_SINCE
 
 
 def _lora_words(scenario: Scenario) -> list[str]:

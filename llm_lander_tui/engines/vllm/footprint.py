@@ -163,7 +163,7 @@ class VllmFootprint:
                 self._laws[rank.stage].total(batch),
                 Known.CALIBRATED,
                 why,
-                profile.ACTIVATION_SPREAD,
+                self._laws[rank.stage].spread,
                 profile.ACTIVATION_SOURCE,
             )
             blocks = items.pool_items(gpu, self.plans[rank.stage], kv, context, concurrency)
@@ -202,7 +202,7 @@ class VllmFootprint:
     def _activation_laws(self) -> tuple[profile.ActivationLaw, ...]:
         scenario = self._scenario
         kernels = profile.Kernels(
-            4 if scenario.kv.name == "f32" else 2, scenario.weights.family != "mxfp4"
+            4 if scenario.weights.name == "FP32" else 2, scenario.weights.family != "mxfp4"
         )
         pp = self._division.pipeline
         return tuple(

@@ -31,23 +31,25 @@ class Estimate:
 class Sampler:
     """Bytes per sequence and vocabulary entry while tokens are sampled.
 
-    `logits` are copies of the logits in the model's format, `working` what the sampler adds, and
-    `kept` what it holds for good (counts of generated tokens, a bit per prompt token).
+    `working` comes on top of the logits in the model's format, `kept` is what the sampler holds for
+    good (counts of generated tokens, a bit per prompt token). `spread` is how far logs lie from the
+    activation peak that follows.
     """
 
     working: float
+    spread: float
     kept: float = 0.0
-    logits: int = 1
 
 
-SORTING = Sampler(36.0)
-"""Up to 0.16: FP32 logits, their sort with 64-bit indices, probabilities. 19 logs within 4 %."""
-FUSED = Sampler(12.5)
-"""Since 0.17: FP32 logits, probabilities and noise, without the sort. 26 logs within 4 %."""
-COUNTING = Sampler(4.0, kept=4.125)
-"""Model runner V2: an FP32 copy; int32 counts and a bit mask are kept."""
-COUNTING_WARM = Sampler(8.0, kept=4.125)
-"""0.33 profiles with all sampling parameters on, which adds FP32 probabilities."""
+SORTING = Sampler(36.0, 0.3)
+"""Up to 0.16: FP32 logits, their sort with 64-bit indices, probabilities. 15 logs lie within 6 %; 4
+lie 60 % below, as the fused sampler would (its library, FlashInfer, was optional)."""
+FUSED = Sampler(12.5, 0.06)
+"""Since 0.17: FP32 logits, probabilities and noise, without the sort. 27 logs within 6 %."""
+COUNTING = Sampler(4.0, 0.25, kept=4.125)
+"""Model runner V2: an FP32 copy; int32 counts and a bit mask are kept. One log, 13 % above."""
+COUNTING_WARM = Sampler(8.0, 0.25, kept=4.125)
+"""0.33 profiles with all sampling parameters on, which adds FP32 probabilities (by its source)."""
 
 RUNNER_V2_DENSE = (0, 25, 0)
 """Pull request 44443."""
@@ -57,7 +59,6 @@ RUNNER_V2 = (0, 30, 0)
 FIXED_ACTIVATION = 51 * MIB
 """A step's inputs and small buffers; ± 20 MiB."""
 ACTIVATION_SOURCE = "law of memory_models C.2, fitted to 48 profile runs of vLLM 0.6 to 0.31"
-ACTIVATION_SPREAD = 0.06
 
 WORKSPACE_SINCE = (0, 14, 0)
 """Since when the experts' buffers are kept while tokens are sampled."""
@@ -90,6 +91,7 @@ class ActivationLaw:
     fixed: int
     kept: int
     """Bytes per sequence that stay after the run."""
+    spread: float
 
     def peak(self, batch: Batch) -> int:
         """Bytes above the weights that are free again after the run."""
@@ -122,13 +124,13 @@ def activation_law(
         always += size * (h + 3 * PIXELS_PER_TOKEN**2)
     if division.pipeline > 1:
         always += 2 * size * h
-    entry = sampler.logits * size + sampler.working
     return ActivationLaw(
-        round(entry * architecture.vocab_size) if last else 0,
+        round((size + sampler.working) * architecture.vocab_size) if last else 0,
         mlp,
         always,
         FIXED_ACTIVATION,
         round(sampler.kept * architecture.vocab_size),
+        sampler.spread,
     )
 
 
