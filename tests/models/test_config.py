@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_lander_tui.errors import RefusedModel
-from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.models.architecture import Architecture, ContextLimit
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
@@ -167,21 +167,47 @@ def test_a_tower_that_cannot_be_counted_is_said() -> None:
     assert a.notes == ("the vision or audio tower is not counted",)
 
 
+def limit_of(**fields: object) -> ContextLimit | None:
+    return parse_config(LLAMA | fields).context_limit
+
+
 def test_context_limit_and_why() -> None:
-    plain = parse_config(LLAMA).context_limit
-    assert plain is not None
-    assert (plain.trained, plain.extended) == (4096, None)
-    scaled = LLAMA | {
-        "max_position_embeddings": 131_072,
-        "rope_scaling": {"rope_type": "llama3", "factor": 32.0,
-                         "original_max_position_embeddings": 4096},
-    }  # fmt: skip
-    limit = parse_config(scaled).context_limit
+    """Scaled lengths count once: DeepSeek states 163,840 = 4,096 × 40, and means it."""
+    assert limit_of() == ContextLimit(4096, "max_position_embeddings is 4,096")
+    llama3 = limit_of(
+        max_position_embeddings=131_072,
+        rope_scaling={
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "original_max_position_embeddings": 8192,
+        },
+    )
+    assert llama3 is not None
+    assert (llama3.trained, llama3.extended) == (131_072, None)
+    assert "llama3" in llama3.why
+    deepseek = limit_of(
+        max_position_embeddings=163_840,
+        rope_scaling={"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096},
+    )
+    assert deepseek is not None
+    assert deepseek.trained == 163_840
+    assert "4,096 × 40 by yarn" in deepseek.why
+
+
+def test_context_limit_with_a_scaling_that_was_switched_on() -> None:
+    """Qwen's advice: YaRN of 4 on 32,768 in a file that still says 40,960."""
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}
+    limit = limit_of(max_position_embeddings=40_960, rope_scaling=yarn)
     assert limit is not None
     assert limit.trained == 131_072
-    assert "llama3" in limit.why
-    assert parse_config(without(LLAMA, "max_position_embeddings") | {"model_type": "bloom"}
-                        ).context_limit is None  # fmt: skip
+    dynamic = limit_of(rope_scaling={"type": "dynamic", "factor": 2.0})
+    assert dynamic is not None
+    assert (dynamic.trained, dynamic.extended) == (4096, 8192)
+
+
+def test_no_context_limit_without_a_field() -> None:
+    bloom = without(LLAMA, "max_position_embeddings") | {"model_type": "bloom"}
+    assert parse_config(bloom).context_limit is None
 
 
 def test_widths_that_mislead() -> None:
@@ -206,3 +232,21 @@ def test_two_thousand_layers_are_read_at_once() -> None:
     assert len(a.layer_groups) == 2
     assert a.kv_bytes_per_token == 2000 * 2 * 2 * 32 * 2
     assert time.process_time() - started < 5
+
+
+def test_words_of_newer_files_mean_the_same() -> None:
+    """Configs saved anew say linear_attention for every mixer with a constant state."""
+    hybrid = LLAMA | {
+        "model_type": "granitemoehybrid", "num_local_experts": 0, "shared_intermediate_size": 512,
+        "mamba_n_heads": 8, "mamba_d_head": 64, "mamba_d_state": 16, "mamba_n_groups": 1,
+    }  # fmt: skip
+    older = parse_config(hybrid | {"layer_types": ["mamba", "mamba", "mamba", "attention"]})
+    newer = parse_config(hybrid | {"layer_types": ["linear_attention"] * 3 + ["full_attention"]})
+    assert older.layers == newer.layers
+    assert [layer.kind for layer in newer.layers] == ["mamba2"] * 3 + ["full"]
+
+
+def test_defaults_of_the_library_classes(facts: Callable[[str], dict[str, Any]]) -> None:
+    """Each class's default config, in the library's own words, counts as its model does."""
+    for name, row in facts("class_default_totals").items():
+        assert parse_config(row["config"], name).parameters == row["parameters"], name

@@ -16,14 +16,28 @@ _MOST_POSITIONS = 1 << 40
 
 
 def context_limit(reading: Reading) -> ContextLimit | None:
-    """The model's own limit in tokens, None where no field states one."""
-    fields = reading.fields
-    limit = fields.integer("max_position_embeddings", 0)
+    """The model's own limit in tokens, None where no field states one.
+
+    Files of models that ship with a RoPE scaling state the scaled length (DeepSeek, Llama 3.1,
+    gpt-oss). YaRN that was switched on later states the old one: its original length times its
+    factor counts then. A dynamic factor extends the stated length; a linear one is in it (Gemma 3).
+    """
+    limit = reading.fields.integer("max_position_embeddings", 0)
     if not limit:
         return None
     scaling = rope_scaling(reading)
     kind = _scaling_type(scaling)
+    factor = _positive(scaling.get("factor"), 1.0)
+    original = _positive(scaling.get("original_max_position_embeddings"), 0.0)
     why = f"max_position_embeddings is {format_tokens(limit)}"
+    scaled = round(original * factor)
+    if original and scaled == limit:
+        return ContextLimit(limit, f"{why}: {format_tokens(int(original))} × {factor:g} by {kind}")
+    if kind in {"yarn", "deepseek_yarn"} and scaled > limit:
+        why += f", extended to {format_tokens(int(original))} × {factor:g} by {kind}"
+        return ContextLimit(scaled, why)
+    if kind == "dynamic" and not original and factor > 1:
+        return ContextLimit(limit, why, round(limit * factor))
     if kind not in {"", "default"}:
         why += f", RoPE scaling {kind[:20]} included"
     return ContextLimit(limit, why)

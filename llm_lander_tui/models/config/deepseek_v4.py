@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llm_lander_tui.models.architecture import Mixer
 from llm_lander_tui.models.attention import Indexer
 from llm_lander_tui.models.compressed_attention import CompressedAttention
-from llm_lander_tui.models.config.fields import refuse
+from llm_lander_tui.models.config.fields import refuse, shown
 from llm_lander_tui.models.tensors import Part, Tensor, vector
 
 if TYPE_CHECKING:
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 INDEXED_RATIO = 4
 """The compression ratio of the layers that have an indexer."""
+_RATIOS = {
+    "sliding_attention": 0,
+    "compressed_sparse_attention": INDEXED_RATIO,
+    "heavily_compressed_attention": 128,
+}
 
 
 def compressed(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Attention by the layer's entry in `compress_ratios`."""
     fields = reading.fields
-    ratios = fields.integers("compress_ratios")
-    if ratios is None or len(ratios) < reading.layers:
-        raise refuse("compress_ratios does not list every layer.")
-    ratio = ratios[layer]
+    ratio = _ratio(reading, layer)
     indexer = None
     if ratio == INDEXED_RATIO:
         indexer = Indexer(
@@ -47,6 +49,21 @@ def compressed(reading: Reading, layer: int) -> tuple[Mixer, ...]:
             indexer,
         ),
     )
+
+
+def _ratio(reading: Reading, layer: int) -> int:
+    """The compression of a layer, from `compress_ratios` or from its layer type."""
+    fields = reading.fields
+    ratios = fields.integers("compress_ratios")
+    if ratios is None:
+        kind = reading.layer_types[layer]
+        known = _RATIOS.get(kind)
+        if known is None:
+            raise refuse(f"{shown(kind)} is no layer type of this model.")
+        return fields.inner("compress_rates").integer(kind, known)
+    if len(ratios) < reading.layers:
+        raise refuse("compress_ratios does not list every layer.")
+    return ratios[layer]
 
 
 def hyper_connections(reading: Reading, layer: int) -> tuple[Tensor, ...]:

@@ -30,6 +30,14 @@ _QWEN3 = Family(
     pattern=patterns.sliding_above,
 )
 _QWEN3_MOE = replace(_QWEN3, sparse=patterns.qwen_steps)
+_GLM4_DOTS = Family(
+    qkv_bias="attention_bias",
+    out_bias="attention_bias",
+    qk_norm=QkNorm.PER_HEAD,
+    score_correction=True,
+    pattern=patterns.last_of(4),
+    sparse=patterns.after_dense,
+)
 _QWEN3_NEXT = replace(
     _QWEN3_MOE,
     mixers=parts.gated_delta_net,
@@ -434,6 +442,45 @@ FAMILIES: dict[str, Family] = {
     "minimax_m3_vl_text": _MINIMAX_M3,
     "laguna": _LAGUNA,
     "step3p5": _STEP,
+    "afmoe": Family(
+        norms=AROUND,
+        qkv_bias="attention_bias",
+        qk_norm=QkNorm.PER_HEAD,
+        router="router.gate",
+        router_bias=True,
+        mixers=special.wide_gated,
+        pattern=patterns.last_of(4, field="global_attn_every_n_layers"),
+        sparse=hybrids.lfm2_sparse,
+    ),
+    "apertus": replace(_LLAMA, gated=False, qk_norm=QkNorm.PER_HEAD, others=special.xielu),
+    "bitnet": replace(_LLAMA, others=special.sub_norms),
+    "codegen": replace(_GPTJ, fused_qkv=True),
+    "cohere2_moe": replace(_COHERE2, sparse=patterns.after_dense),
+    "cwm": _LLAMA,
+    "dots1": _GLM4_DOTS,
+    "exaone_moe": _GLM4_DOTS,
+    "flex_olmo": _OLMO2,
+    "granite_swa": replace(_LLAMA, sinks=True),
+    "granitemoe_swa": replace(_GRANITE_MOE, sinks=True),
+    "helium": _LLAMA,
+    "hy_v3": _GLM4_DOTS,
+    "hyperclovax": replace(_LLAMA, others=special.post_norms),
+    "jais2": replace(_LLAMA, norm=Norm.LAYER, gated=False),
+    "mellum": _QWEN3_MOE,
+    "nanochat": Family(norm=Norm.NONE, gated=False, qkv_bias="attention_bias"),
+    "persimmon": replace(
+        _NEOX,
+        qkv_bias=True,
+        out_bias=True,
+        qk_norm=QkNorm.PER_HEAD,
+        qk_norm_switch="qk_layernorm",
+        qk_norm_bias=True,
+        attention_module="self_attn",
+    ),
+    "solar_open": Family(
+        qkv_bias="attention_bias", sparse=patterns.after_dense, score_correction=True
+    ),
+    "youtu": _DEEPSEEK_V2,
     "grok-1": _GROK,
 }
 """Families by the model type of the language model."""

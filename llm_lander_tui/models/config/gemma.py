@@ -52,6 +52,9 @@ def gemma4(reading: Reading, layer: int) -> tuple[Mixer, ...]:
         dim = fields.integer("global_head_dim", 0) or dim
     if shared_value:
         kv_heads = fields.integer("num_global_key_value_heads", 0) or kv_heads
+    own = fields.inner("per_layer_config").inner(f"{layer:02d}")
+    dim = own.positive("head_dim", dim)
+    kv_heads = own.positive("num_key_value_heads", kv_heads)
     return (
         GroupedAttention(
             reading.hidden,

@@ -22,7 +22,7 @@ from llm_lander_tui.units import ceil_div
 if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
 
-ATTENTION, MAMBA, CONV = "full_attention", "mamba", "conv"
+ATTENTION, LINEAR = "full_attention", "linear_attention"
 
 
 def mamba1(reading: Reading, inner: int, module: str, *, norms: bool = False) -> Mamba1:
@@ -80,7 +80,7 @@ def jamba_pattern(reading: Reading) -> tuple[str, ...]:
     fields = reading.fields
     period = fields.positive("attn_layer_period")
     offset = fields.integer("attn_layer_offset", 0)
-    return tuple(ATTENTION if i % period == offset else MAMBA for i in range(reading.layers))
+    return tuple(ATTENTION if i % period == offset else LINEAR for i in range(reading.layers))
 
 
 def jamba_sparse(reading: Reading) -> tuple[bool, ...]:
@@ -94,7 +94,7 @@ def jamba_sparse(reading: Reading) -> tuple[bool, ...]:
 
 def jamba(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Mamba with inner norms, or attention."""
-    if reading.layer_types[layer] == MAMBA:
+    if reading.layer_types[layer] == LINEAR:
         inner = reading.fields.positive("ssm_expand", 2) * reading.hidden
         return (mamba1(reading, inner, "mamba", norms=True),)
     return grouped(reading, layer)
@@ -102,7 +102,7 @@ def jamba(reading: Reading, layer: int) -> tuple[Mixer, ...]:
 
 def granite(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Granite 4: Mamba-2, or attention."""
-    if reading.layer_types[layer] == MAMBA:
+    if reading.layer_types[layer] == LINEAR:
         inner = reading.fields.positive("ssm_expand", 2) * reading.hidden
         return (mamba2(reading, inner, "mamba"),)
     return grouped(reading, layer)
@@ -137,14 +137,14 @@ def falcon_h1(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     return (*grouped(reading, layer), mamba2(reading, inner, "mamba", gated_norm=normed))
 
 
-_NEMOTRON = {"M": MAMBA, "*": ATTENTION, "-": "mlp", "E": "moe"}
+_NEMOTRON = {"M": LINEAR, "*": ATTENTION, "-": "mlp", "E": "moe"}
 
 
 def nemotron_h_types(reading: Reading) -> tuple[str, ...]:
     """One block a layer, from `layers_block_type` or one sign a layer: M, *, -, E."""
     listed = reading.fields.names("layers_block_type")
     if listed is not None:
-        return tuple(ATTENTION if kind == "attention" else kind for kind in listed)
+        return listed
     signs = reading.fields.text("hybrid_override_pattern")
     unknown = set(signs) - set(_NEMOTRON)
     if not signs or unknown:
@@ -162,7 +162,7 @@ def nemotron_h_layers(reading: Reading) -> int:
 def nemotron_h(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Mamba-2 or attention; feed-forward layers have no mixer."""
     kind = reading.layer_types[layer]
-    if kind == MAMBA:
+    if kind == LINEAR:
         inner = reading.fields.positive("ssm_heads") * reading.fields.positive("ssm_head_dim")
         return (mamba2(reading, inner, "mixer"),)
     return grouped(reading, layer) if kind == ATTENTION else ()
@@ -192,12 +192,12 @@ def nemotron_h_mlp(reading: Reading, layer: int) -> Mlp | None:
 def lfm2_pattern(reading: Reading) -> tuple[str, ...]:
     """Attention in the layers of `full_attn_idxs`, a short convolution in the others."""
     listed = frozenset(reading.fields.integers("full_attn_idxs") or range(reading.layers))
-    return tuple(ATTENTION if i in listed else CONV for i in range(reading.layers))
+    return tuple(ATTENTION if i in listed else LINEAR for i in range(reading.layers))
 
 
 def lfm2(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """A gated short convolution, or attention."""
-    if reading.layer_types[layer] == CONV:
+    if reading.layer_types[layer] == LINEAR:
         fields = reading.fields
         bias = fields.flag("conv_bias")
         return (ShortConv(reading.hidden, fields.positive("conv_kernel"), bias=bias),)
@@ -232,20 +232,20 @@ def kimi_pattern(reading: Reading) -> tuple[str, ...]:
     if listed is None:
         raise refuse("linear_attn_config has no full_attn_layers.")
     full = frozenset(listed)
-    return tuple(ATTENTION if i + 1 in full else "linear" for i in range(reading.layers))
+    return tuple(ATTENTION if i + 1 in full else LINEAR for i in range(reading.layers))
 
 
 def kimi(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Kimi Delta Attention, or latent attention."""
     if reading.layer_types[layer] == ATTENTION:
         return latent(reading, layer)
-    linear = reading.fields.inner("linear_attn_config")
+    fields, linear = reading.fields, reading.fields.inner("linear_attn_config")
     return (
         KimiDelta(
             reading.hidden,
-            linear.positive("num_heads"),
-            linear.positive("head_dim"),
-            linear.positive("short_conv_kernel_size", 4),
+            linear.integer("num_heads", 0) or fields.positive("linear_num_heads"),
+            linear.integer("head_dim", 0) or fields.positive("linear_head_dim"),
+            linear.positive("short_conv_kernel_size", fields.integer("conv_kernel", 4)),
             full_rank_gate=linear.flag("use_full_rank_gate"),
         ),
     )
@@ -277,10 +277,10 @@ def minimax_pattern(reading: Reading) -> tuple[str, ...]:
     """MiniMax-01 / M1: 1 is attention and 0 lightning in `attn_type_list`."""
     listed = reading.fields.integers("attn_type_list")
     if listed is None:
-        return tuple(ATTENTION if i % 2 else "linear_attention" for i in range(reading.layers))
+        return tuple(ATTENTION if i % 2 else LINEAR for i in range(reading.layers))
     if len(listed) < reading.layers:
         raise refuse(f"attn_type_list lists {len(listed)} of {reading.layers} layers.")
-    return tuple(ATTENTION if flag else "linear_attention" for flag in listed[: reading.layers])
+    return tuple(ATTENTION if flag else LINEAR for flag in listed[: reading.layers])
 
 
 def minimax(reading: Reading, layer: int) -> tuple[Mixer, ...]:

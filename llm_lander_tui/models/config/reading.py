@@ -9,6 +9,14 @@ from llm_lander_tui.models.cache import FULL, Span, SpanKind
 from llm_lander_tui.models.config.family import Family
 from llm_lander_tui.models.config.fields import Fields, refuse
 
+_SAME = {
+    "attention": "full_attention",
+    "conv": "linear_attention",
+    "linear": "linear_attention",
+    "mamba": "linear_attention",
+}
+"""Older words of layer types, and the one for all mixers with a constant state."""
+
 
 class Reading:
     """One config being read: typed fields, the family of its model type, derived dimensions.
@@ -74,12 +82,10 @@ class Reading:
     @cached_property
     def layer_types(self) -> tuple[str, ...]:
         """The mixer of each layer by name, as the config lists it or the family's rule gives it."""
-        listed = self.fields.names("layer_types")
-        if listed is not None:
-            if len(listed) < self.layers:
-                raise refuse(f"layer_types lists {len(listed)} of {self.layers} layers.")
-            return listed[: self.layers]
-        return self.family.pattern(self)
+        listed = self.fields.names("layer_types") or self.family.pattern(self)
+        if len(listed) < self.layers:
+            raise refuse(f"the layer types list {len(listed)} of {self.layers} layers.")
+        return tuple(_SAME.get(kind, kind) for kind in listed[: self.layers])
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:

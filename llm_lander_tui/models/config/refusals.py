@@ -30,7 +30,7 @@ _VISION = frozenset({
 })  # fmt: skip
 _AUDIO = frozenset({
     "audio-spectrogram-transformer", "bark", "clap", "encodec", "hubert", "mimi", "unispeech",
-    "wav2vec2", "wav2vec2-bert", "wavlm",
+    "wav2vec2", "wav2vec2-bert", "wavlm", "moshi", "musicgen", "musicgen_melody",
 })  # fmt: skip
 _KINDS = (
     (_ENCODERS, "an encoder: it makes embeddings or labels and does not generate text"),

@@ -264,7 +264,8 @@ def step_layers(reading: Reading) -> int:
     fields = reading.fields
     stated = fields.positive("num_hidden_layers")
     text = fields.text("moe_layers_enum")[:20_000]
-    last = max((int(p) for p in text.split(",") if p.strip().isdigit()), default=stated - 1)
+    numbers = (part.strip() for part in text.split(","))
+    last = max((int(n) for n in numbers if n.isdecimal() and len(n) < 5), default=stated - 1)
     extra = fields.integer("mtp_layers", 0)
     return stated - extra if 0 < stated - extra == last + 1 else stated
 
@@ -350,3 +351,36 @@ def minimax_m3(reading: Reading, layer: int) -> tuple[Mixer, ...]:
         vector("indexer.k_norm", "self_attn.index_k_norm", Part.NORM, dim),
     )
     return (replace(mixer, index_dim=dim, extra=index),)
+
+
+def wide_gated(reading: Reading, layer: int) -> tuple[Mixer, ...]:
+    """AFMoE: grouped attention with a gate per element from a projection of its own."""
+    (mixer,) = grouped(reading, layer)
+    return (replace(mixer, wide_gate=True),)
+
+
+def xielu(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """Apertus: the two learned scalars of its activation."""
+    return tuple(
+        vector(f"xielu_{name}", f"mlp.act_fn.{name}", Part.MLP, 1)
+        for name in ("alpha_p", "alpha_n")
+    )
+
+
+def sub_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """BitNet: norms before the output and the down projection."""
+    width = reading.heads * reading.head_dim
+    return (
+        vector("attn_sub_norm", "self_attn.attn_sub_norm", Part.NORM, width),
+        vector("ffn_sub_norm", "mlp.ffn_sub_norm", Part.NORM, reading.intermediate),
+    )
+
+
+def post_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """HyperCLOVA X: norms behind both parts where `use_post_norm` is set."""
+    if not reading.fields.flag("use_post_norm"):
+        return ()
+    return (
+        vector("post_attention_norm", "post_norm1", Part.NORM, reading.hidden),
+        vector("post_ffw_norm", "post_norm2", Part.NORM, reading.hidden),
+    )

@@ -15,9 +15,13 @@ _FOREIGN = (
     "mamba", "ssm", "linear_attn", "lru_", "rwkv", "conv_kernel", "conv_l_cache", "hybrid_",
     "attn_layer_period", "layers_block_type", "block_configs", "compress_ratios", "state_size",
     "altup", "cross_attention_layers", "attn_type_list", "num_decoder_layers",
-    "kv_shared", "share_factor",
+    "kv_shared", "share_factor", "zero_expert", "expert_ffn", "is_moe", "num_kv_shared", "swa_",
+    "num_attention_heads_per", "moe_latent", "hc_mult", "adapter", "use_mem", "cla_", "mla_use",
 )  # fmt: skip
 """Beginnings of fields that mean another kind of layer than attention with a gated MLP."""
+_ACTIVATIONS = ("hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act")
+_GATED = ("silu", "swiglu", "swish", "gelu_pytorch_tanh", "swigluoai")
+"""Activations that come with a gate in every family of the table."""
 _KNOWN_TYPES = {patterns.FULL, patterns.SLIDING, patterns.CHUNKED}
 
 
@@ -42,6 +46,15 @@ def by_shape(values: Mapping[str, object], model_type: str) -> tuple[Family, str
         isinstance(kind, str) and kind in _KNOWN_TYPES for kind in listed
     ):
         raise refuse(f"{said} is not known, and its layer_types are not all attention.")
+    activation = next((v for k in _ACTIVATIONS if (v := values.get(k)) is not None), "silu")
+    if activation not in _GATED:
+        raise refuse(
+            f"{said} is not known, and its activation {shown(activation)} leaves open whether the "
+            "feed-forward part has two matrices or three."
+        )
+    experts = any(values.get(k) for k in ALIASES["num_experts"])
+    if experts and not any(values.get(k) for k in ALIASES["moe_intermediate_size"]):
+        raise refuse(f"{said} is not known, and it does not say how wide its experts are.")
     normed = values.get("use_qk_norm") is True or values.get("qk_norm") is True
     family = Family(
         qkv_bias="attention_bias",
@@ -55,6 +68,6 @@ def by_shape(values: Mapping[str, object], model_type: str) -> tuple[Family, str
     if values.get("kv_lora_rank"):
         family = replace(family, mixers=parts.latent)
         shape = "latent attention with a gated MLP"
-    if any(values.get(k) for k in ALIASES["num_experts"]):
+    if experts:
         shape += " of experts"
     return family, f"unknown type {shown(model_type)} planned as {shape}"
