@@ -205,7 +205,7 @@ class _Launch:
         if not measured:
             return None
         footprint = self._footprint(kv_format("f16"))
-        return measured * MIB, footprint.state_bytes(Cells(0, 1, 1, 1)) * slots
+        return measured * MIB, footprint.state_bytes(Cells(0, 1, 1, 1, 1)) * slots
 
     def _weights(self) -> tuple[float, float] | None:
         buffers = _nested(self._record, "measured", "model_buffers_mib")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.families import family_of
@@ -23,12 +25,17 @@ ROW_PADDING = 512
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A cache for `concurrency` sequences: streams, cells of each, tokens of a micro-batch."""
+    """A cache: the cells of each of its streams, for how many sequences.
+
+    `ubatch` is the micro-batch that was asked for, `tokens` what the graph is built for: a multiple
+    of the sequences.
+    """
 
     full: int
     streams: int
     sequences: int
     ubatch: int
+    tokens: int
 
     def window(self, size: int) -> int:
         """Cells of a stream's cache for a window of `size` tokens; 0 is no window."""
@@ -49,8 +56,28 @@ def cells_of(total: int, slots: int, options: LlamaCppOptions) -> Cells:
     unified = options.kv_unified or slots == 1
     full = total if unified else round_up(total // slots, padding)
     streams = 1 if unified else slots
-    batch = min(options.batch, full * streams)
-    return Cells(full, streams, slots, min(options.ubatch, batch))
+    ubatch = min(options.ubatch, options.batch, full * streams)
+    return Cells(full, streams, slots, ubatch, round_up(ubatch, slots))
+
+
+def planned_cells(context: int, concurrency: int, options: LlamaCppOptions) -> Cells:
+    """The cells for `concurrency` slots of `context` tokens, for a plan.
+
+    The graph's tokens are rounded up to a multiple of the slots, which is less for some numbers of
+    slots than for smaller ones. A plan counts the most that any number up to this one takes, so
+    that more slots never seem to need less.
+    """
+    slots = max(1, concurrency)
+    cells = cells_of(max(1, context) * slots, slots, options)
+    widest = _widest_batches(cells.ubatch)
+    tokens = max(slots, widest[min(slots, len(widest)) - 1])
+    return replace(cells, tokens=tokens)
+
+
+@lru_cache(maxsize=64)
+def _widest_batches(ubatch: int) -> tuple[int, ...]:
+    """For 1, 2 … slots the most tokens that a micro-batch is rounded up to by so many or fewer."""
+    return tuple(accumulate((round_up(ubatch, n) for n in range(1, ubatch + 1)), max))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from llm_lander_tui.engines.llamacpp.blocks import WeightBytes
-from llm_lander_tui.engines.llamacpp.cache import Cells
+from llm_lander_tui.engines.llamacpp.cache import PADDING, Cells
 from llm_lander_tui.engines.llamacpp.graph import ROWS, TOKENS, Size
 from llm_lander_tui.engines.llamacpp.model_graph import ModelGraph, build_graph
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
@@ -23,6 +23,10 @@ STREAMED_FROM = 32
 """Columns of a batch from which the GPU computes operations whose weights are in host memory."""
 
 
+Ends = tuple[tuple[Size, ...], ...]
+"""For each GPU, and the host last, the ends of its tensors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Working:
     """Compute bytes of the GPUs and of the host."""
@@ -32,11 +36,7 @@ class Working:
 
 
 class ComputeModel:
-    """The compute buffers of a model on its devices, as a function of the cells.
-
-    The graph is replayed for the powers of four of the cells that are asked for; between them the
-    symbolic ends of that replay are evaluated.
-    """
+    """The compute buffers of a model on its devices, as a function of the cells."""
 
     def __init__(
         self,
@@ -57,21 +57,50 @@ class ComputeModel:
         self.known = self._model.known
         self._streams_weights = options.op_offload and bool(host_weights)
         self._schedules: dict[frozenset[int], Schedule] = {}
-        self._ends: dict[tuple[int, ...], tuple[tuple[Size, ...], ...]] = {}
+        self._levels: dict[int, Ends] = {}
+        self._below: dict[tuple[int, Cells], tuple[int, ...]] = {}
 
-    def __call__(self, cells: Cells) -> Working:
-        """Bytes per GPU and in host memory."""
+    def exact(self, cells: Cells) -> Working:
+        """Bytes per GPU and in host memory, as this very start would allocate them."""
         basis = self._basis(cells)
-        key = tuple(v.bit_length() // 2 for v in basis)
-        ends = self._ends.get(key)
-        if ends is None:
-            ends = peaks(self._schedule(basis), basis, self._gpus + 1)
-            self._ends[key] = ends
-        found = [max((evaluate(end, basis) for end in device), default=0) for device in ends]
-        return Working(tuple(found[:-1]), found[-1])
+        return _working(_largest(self._replay(basis), basis))
+
+    def planned(self, cells: Cells) -> Working:
+        """The same, never less than for fewer cells, tokens or sequences.
+
+        Where a tensor finds room hangs on the sizes of all others, so that a real buffer may shrink
+        a little as the context grows. A plan evaluates the ends of replays that were made at powers
+        of four of the cells, and counts at least what the largest context below each power takes.
+        """
+        level = max(0, (cells.full // PADDING).bit_length() - 1) // 2
+        here = _largest(self._level(level), self._basis(cells))
+        return _working(tuple(map(max, here, self._at_most_below(level, cells))))
+
+    def _at_most_below(self, level: int, cells: Cells) -> tuple[int, ...]:
+        """The most that a context below this level takes, all else equal."""
+        if not level:
+            return (0,) * (self._gpus + 1)
+        top = replace(cells, full=PADDING * 4**level - PADDING)
+        key = (level, top)
+        if key not in self._below:
+            highest = _largest(self._level(level - 1), self._basis(top))
+            lower = self._at_most_below(level - 1, top)
+            self._below[key] = tuple(map(max, highest, lower))
+        return self._below[key]
+
+    def _level(self, level: int) -> Ends:
+        """The ends of a replay for one sequence in the smallest cache of a level."""
+        if level not in self._levels:
+            tokens = min(self._options.ubatch, self._options.batch)
+            cells = Cells(PADDING * 4**level, 1, 1, tokens, tokens)
+            self._levels[level] = self._replay(self._basis(cells))
+        return self._levels[level]
+
+    def _replay(self, basis: Sequence[int]) -> Ends:
+        return peaks(self._schedule(basis), basis, self._gpus + 1)
 
     def _basis(self, cells: Cells) -> tuple[int, ...]:
-        tokens = -(-cells.ubatch // cells.sequences) * cells.sequences
+        tokens = cells.tokens
         rows = tokens if self._options.build.logits_of_batch else cells.sequences
         found = [1, tokens, rows, cells.sequences]
         for window in self._model.windows:
@@ -89,6 +118,14 @@ class ComputeModel:
             copies = PIPELINE_COPIES if self._placement.pipelined else 1
             self._schedules[offloaded] = schedule(self._model.graph, self._gpus, offloaded, copies)
         return self._schedules[offloaded]
+
+
+def _largest(ends: Ends, basis: Sequence[int]) -> tuple[int, ...]:
+    return tuple(max((evaluate(end, basis) for end in device), default=0) for device in ends)
+
+
+def _working(sizes: tuple[int, ...]) -> Working:
+    return Working(sizes[:-1], sizes[-1])
 
 
 @lru_cache(maxsize=256)

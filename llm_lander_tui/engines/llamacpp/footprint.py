@@ -10,8 +10,8 @@ from llm_lander_tui.engines.llamacpp.buffers import adapter_bytes, model_buffers
 from llm_lander_tui.engines.llamacpp.cache import (
     Cells,
     DeviceCache,
-    cells_of,
     device_caches,
+    planned_cells,
     unaligned_row,
 )
 from llm_lander_tui.engines.llamacpp.compute import ComputeModel, Working, offloaded_compute
@@ -85,8 +85,7 @@ class LlamaCppFootprint:
 
     def cells(self, context: int, concurrency: int) -> Cells:
         """The cache's cells for `concurrency` sequences of `context` tokens."""
-        slots = max(1, concurrency)
-        return cells_of(context * slots, slots, self.options)
+        return planned_cells(context, concurrency, self.options)
 
     def model_bytes(self, device: int) -> int:
         """Weight bytes of a GPU, or of HOST."""
@@ -106,12 +105,12 @@ class LlamaCppFootprint:
         return sum(cache.state for cache in self._caches.values()) * cells.sequences
 
     def working(self, cells: Cells) -> Working:
-        """The compute buffers."""
-        return self._compute(cells)
+        """The compute buffers of a start with exactly these cells."""
+        return self._compute.exact(cells)
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         cells = self.cells(context, concurrency)
-        working = self._compute(cells).devices
+        working = self._compute.planned(cells).devices
         found = [
             fixed
             + compute
@@ -124,13 +123,13 @@ class LlamaCppFootprint:
 
     def beside(self, gpu: int, cells: Cells) -> int:
         """Bytes on a GPU or HOST without the CUDA context, which a draft model shares."""
-        working = self._compute(cells)
+        working = self._compute.planned(cells)
         compute = working.host if gpu == HOST else working.devices[gpu]
         return self.model_bytes(gpu) + self.context_bytes(gpu, cells) + compute
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
         cells = self.cells(context, concurrency)
-        working = self._compute(cells)
+        working = self._compute.planned(cells)
         found: list[Allocation] = []
         for gpu in (*range(self._gpus), HOST):
             found += self._weights(gpu)
