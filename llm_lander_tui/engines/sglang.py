@@ -111,6 +111,7 @@ class Sglang(PoolEngine):
             windows=Windows.SHARE,
             window_share=options.swa_full_tokens_ratio,
             state_slots=STATE_SLOTS,
+            absorbs_latent=True,
             source=SOURCE,
         )
 

@@ -83,6 +83,7 @@ class TensorRtLlm(PoolEngine):
             libraries=libraries(scenario),
             block=options.tokens_per_block,
             tile=TILE,
+            absorbs_latent=True,
             source=SOURCE,
         )
 
