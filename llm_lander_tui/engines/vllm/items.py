@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_lander_tui.engines.base import HOST, Allocation, Kind, Known
 from llm_lander_tui.engines.vllm.kv_planner import CacheKind, KvPlan
-from llm_lander_tui.engines.vllm.lora import lora_bytes, max_lora_rank
+from llm_lander_tui.engines.vllm.lora import max_lora_rank, stage_lora_bytes
 from llm_lander_tui.engines.vllm.profile import Estimate
 from llm_lander_tui.engines.vllm.weights import Division, StageWeights
 from llm_lander_tui.gpus.context import ContextSize
@@ -69,9 +69,8 @@ def lora_item(gpu: int, scenario: Scenario, layers: range, division: Division) -
     lora = scenario.lora
     if lora is None:
         return None
-    architecture = scenario.model.architecture
-    size = sum(
-        lora_bytes(architecture.layers[i], lora, division.tensor, division.experts) for i in layers
+    size = stage_lora_bytes(
+        scenario.model.architecture, layers, lora, division.tensor, division.experts
     )
     why = (
         f"room for {lora.adapters} adapters of rank {max_lora_rank(lora.rank)} beside every "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from llm_lander_tui.memory.sharding import shard_shape
-from llm_lander_tui.models.architecture import Layer
+from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.tensors import Part, Tensor
 from llm_lander_tui.planner.scenario import Lora
 
@@ -36,6 +38,25 @@ def lora_bytes(
         if tensor.linear and tensor.part in _ADAPTED and tensor.name != "ffn_gate_inp"
     )
     return ADAPTER_BYTES * lora.adapters * rank * sides
+
+
+@lru_cache(maxsize=256)
+def stage_lora_bytes(
+    architecture: Architecture,
+    layers: range,
+    lora: Lora,
+    tensor_parallel: int,
+    expert_parallel: bool,
+) -> int:
+    """Bytes set aside for the layers of a pipeline stage on one rank; equal layers count once."""
+    known: dict[int, int] = {}
+    total = 0
+    for i in layers:
+        layer = architecture.layers[i]
+        if id(layer) not in known:
+            known[id(layer)] = lora_bytes(layer, lora, tensor_parallel, expert_parallel)
+        total += known[id(layer)]
+    return total
 
 
 def _sides(tensor: Tensor, tensor_parallel: int, expert_parallel: bool) -> int:
