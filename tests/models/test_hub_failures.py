@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 
@@ -270,13 +273,22 @@ def test_broken_proxy(hub, monkeypatch, llama_config):
     assert "secret" not in str(error)
 
 
-def test_proxy_of_an_unknown_kind(hub, monkeypatch):
-    from huggingface_hub import close_session
-
-    monkeypatch.setenv("ALL_PROXY", "ftp://proxy.example:1")
-    close_session()
-    error = failure(HubSource(endpoint="http://hub.example", deadline=5))
-    assert error.title == "Proxy problem"
+def test_proxy_of_an_unknown_kind():
+    """In a program of its own: the client is made once, with the proxies of that moment."""
+    program = (
+        "from llm_lander_tui.errors import LanderError\n"
+        "from llm_lander_tui.models.hub import HubSource\n"
+        "try:\n"
+        "    HubSource(endpoint='http://hub.example', deadline=20).load('a/b')\n"
+        "except LanderError as error:\n"
+        "    print(error.title)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"ALL_PROXY": "ftp://proxy.example:1"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == "Proxy problem\n"
 
 
 def test_proxy_that_wants_a_password(hub, source):
