@@ -239,6 +239,7 @@ def test_a_draft_model_brings_weights_and_cache() -> None:
     plain, drafted = VLLM.footprint(scenario()), VLLM.footprint(SCENARIOS["draft"])
     draft = next(a for a in drafted.allocations(8192, 1) if a.kind is Kind.DRAFT)
     assert draft.bytes == 2 * 1_235_814_400
+    assert "drafting 1 tokens a step" in draft.why
     pool = [
         next(a.bytes for a in f.allocations(8192, 1) if a.kind is Kind.KV_CACHE)
         for f in (plain, drafted)
@@ -397,6 +398,13 @@ def test_number_formats_of_the_command(
     line = VLLM.command(replace(scenario(LLAMA, weights, (gpu,)), kv=kv_format(kv)), 4096)
     assert words in line
     assert line.count("dtype") == words.count("dtype")
+
+
+def test_every_option_is_a_field_with_its_default_among_the_steps() -> None:
+    for option in VLLM.options:
+        assert getattr(VLLM.default_options, option.name) in option.steps, option.name
+        assert option.flag.startswith("--")
+        assert option.description
 
 
 def test_names_are_quoted() -> None:

@@ -85,9 +85,9 @@ def _lora_words(scenario: Scenario) -> list[str]:
 
 
 def _draft_words(scenario: Scenario, options: VllmOptions) -> list[str]:
-    tokens = options.speculative_tokens
+    tokens = options.drafted_tokens(scenario.draft)
     if scenario.draft is not None:
-        config = {"model": scenario.draft.name, "num_speculative_tokens": tokens or 1}
+        config = {"model": scenario.draft.name, "num_speculative_tokens": tokens}
     elif tokens and scenario.model.architecture.mtp:
         config = {"method": "mtp", "num_speculative_tokens": tokens}
     else:

@@ -220,7 +220,7 @@ class VllmFootprint:
             self._division.tensor,
             options.block_size,
             prefix_caching=rules.state_prefixes if prefixes is None else prefixes,
-            speculative_tokens=options.speculative_tokens,
+            speculative_tokens=options.drafted_tokens(scenario.draft),
         )
         layers = len(self._architecture.layers)
         steps = self._division.pipeline - 1 + rules.in_flight_steps
@@ -240,7 +240,7 @@ class VllmFootprint:
         offloaded = min(int(self._options.cpu_offload_gb * GIB), weights.tensors)
         fixed = [items.weights_item(gpu, scenario, layers, weights, offloaded)]
         if self._drafted is not None and stage == division.pipeline - 1:
-            tokens = self._options.speculative_tokens
+            tokens = self._options.drafted_tokens(scenario.draft)
             fixed.append(items.draft_item(gpu, scenario, self._drafted, tokens, division))
         lora = items.lora_item(gpu, scenario, layers, division)
         if lora is not None:

@@ -41,6 +41,10 @@ class VllmOptions:
     v0: bool = False
     offline: bool = False
 
+    def drafted_tokens(self, draft: object | None) -> int:
+        """Tokens drafted per step; a draft model drafts one where nothing is said."""
+        return self.speculative_tokens or (1 if draft is not None else 0)
+
 
 OPTIONS = (
     Option(
