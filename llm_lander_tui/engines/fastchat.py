@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.torch_engine import TorchEngine
-from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_51, TorchRules
+from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, TorchRules
 from llm_lander_tui.engines.transformers import DEQUANTISING
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
@@ -35,10 +35,11 @@ OPTIONS = (
 
 
 class FastChat(TorchEngine):
-    """The model worker: one request at a time per stream, logits of the whole prompt.
+    """The model worker, on the Transformers that its last release (0.2.36) was made for.
 
-    Its own loop calls `model(input_ids, use_cache=True)` without asking for the last logits only
-    (fastchat/serve/inference.py, generate_stream), so a prompt costs logits for all its tokens.
+    Its own loop calls `model(input_ids, use_cache=True)` and hands the tuple cache on
+    (fastchat/serve/inference.py, generate_stream): logits of the whole prompt, a cache that lives
+    twice while a step grows it.
     """
 
     id: ClassVar[str] = "fastchat"
@@ -53,9 +54,8 @@ class FastChat(TorchEngine):
         options = scenario.options
         given = options if isinstance(options, FastChatOptions) else FastChatOptions()
         return replace(
-            TRANSFORMERS_4_51,
+            TRANSFORMERS_4_40,
             attention=Attention.SDPA,
-            logits_of_prompt=True,
             max_new_tokens=given.max_new_tokens,
             dequantises=scenario.weights.family in DEQUANTISING,
         )

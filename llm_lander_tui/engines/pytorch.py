@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.torch_engine import TorchEngine
-from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
@@ -65,12 +64,12 @@ class PyTorch(TorchEngine):
             max_new_tokens=options.max_new_tokens,
         )
 
-    def footprint(self, scenario: Scenario) -> TorchFootprint:
+    def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
         recipe = scenario.weights
-        if isinstance(recipe, LinearRecipe) and recipe.family == "bnb":
-            # LitGPT replaces every linear layer, the head among them.
-            scenario = replace(scenario, weights=replace(recipe, head=recipe.linear))
-        return super().footprint(scenario)
+        if not isinstance(recipe, LinearRecipe) or recipe.family != "bnb":
+            return scenario, ()
+        # LitGPT replaces every linear layer, the head among them.
+        return replace(scenario, weights=replace(recipe, head=recipe.linear)), ()
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)

@@ -91,6 +91,8 @@ class Tgi(PoolEngine):
         cards = ",".join(str(gpu.index) for gpu in scenario.gpus)
         gpus = "all" if any(gpu.hypothetical for gpu in scenario.gpus) else f'"device={cards}"'
         words = ["docker", "run", "--gpus", gpus, "--shm-size", "1g", "-p", "8080:80"]
+        if options.block_size > 1:
+            words += ["-e", "ATTENTION=flashdecoding"]
         words += ["-v", "tgi-data:/data", IMAGE, "--model-id", scenario.model.name]
         words += ["--num-shard", str(scenario.tensor_parallel)]
         words += [

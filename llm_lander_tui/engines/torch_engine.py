@@ -35,7 +35,15 @@ class TorchEngine(ABC):
         """How the engine spends memory on this scenario."""
 
     def footprint(self, scenario: Scenario) -> TorchFootprint:
-        return TorchFootprint(scenario, self.rules(scenario), self._problems(scenario))
+        kept, notes = self.as_loaded(scenario)
+        return TorchFootprint(kept, self.rules(kept), self._problems(scenario), notes)
+
+    def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
+        """The scenario with its weights as the engine's loader leaves them, and what to say of it.
+
+        Engines override this where the loader differs from the format.
+        """
+        return scenario, ()
 
     @abstractmethod
     def command(self, scenario: Scenario, context: int) -> str: ...

@@ -27,11 +27,15 @@ class TorchFootprint:
     """Bytes per GPU for any context and concurrency; see `engines.base.Footprint`."""
 
     def __init__(
-        self, scenario: Scenario, rules: TorchRules, problems: tuple[str, ...] = ()
+        self,
+        scenario: Scenario,
+        rules: TorchRules,
+        problems: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.rules = rules
         self.problems = problems
-        self.notes: tuple[str, ...] = ()
+        self.notes = notes
         self.budgets = tuple(
             Budget(
                 max(0, gpu.free_bytes - scenario.margin_bytes),

@@ -8,7 +8,6 @@ from typing import ClassVar
 from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.torch_engine import TorchEngine
-from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import (
     TRANSFORMERS_4_40,
     TRANSFORMERS_4_46,
@@ -72,16 +71,15 @@ class Transformers(TorchEngine):
     def rules(self, scenario: Scenario) -> TorchRules:
         return transformers_rules(scenario, options_of(scenario))
 
-    def footprint(self, scenario: Scenario) -> TorchFootprint:
+    def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
         recipe = scenario.weights
-        fused = options_of(scenario).release == "5" and recipe.family == "bnb"
-        if not fused or not isinstance(recipe, LinearRecipe) or recipe.experts is None:
-            return super().footprint(scenario)
-        # bitsandbytes replaces nn.Linear alone, and release 5 holds experts as one parameter.
-        footprint = super().footprint(replace(scenario, weights=replace(recipe, experts=None)))
-        if any(isinstance(x.mlp, ExpertsMlp) for x in scenario.model.architecture.layers):
-            footprint.notes = (*footprint.notes, EXPERTS_KEPT)
-        return footprint
+        if recipe.family != "bnb" or options_of(scenario).release != "5":
+            return scenario, ()
+        if not isinstance(recipe, LinearRecipe) or recipe.experts is None:
+            return scenario, ()
+        if all(not isinstance(x.mlp, ExpertsMlp) for x in scenario.model.architecture.layers):
+            return scenario, ()
+        return replace(scenario, weights=replace(recipe, experts=None)), (EXPERTS_KEPT,)
 
     def command(self, scenario: Scenario, context: int) -> str:
         return snippet(scenario, context, options_of(scenario))
@@ -98,8 +96,8 @@ def transformers_rules(scenario: Scenario, options: TransformersOptions) -> Torc
 
     FP8 loading of 4.51 leaves a tied head untied: Qwen3 0.6B, 1.7B and 4B FP8 hold it twice in the
     published figures, the larger ones, whose head is their own, do not. AWQ loading ties it at the
-    end only: the least figures of Qwen2.5 0.5B, 1.5B and 3B AWQ. bitsandbytes expands a 4-bit matrix
-    and copies it once more into the type of its input: LitGPT's figures, within 0.6 %.
+    end only: the least figures of Qwen2.5 0.5B, 1.5B and 3B AWQ. bitsandbytes expands a 4-bit
+    matrix and copies it once more into its input's type: LitGPT's figures, within 0.6 %.
     """
     base, family = RELEASES[options.release], scenario.weights.family
     return replace(
@@ -117,7 +115,8 @@ def transformers_rules(scenario: Scenario, options: TransformersOptions) -> Torc
 
 
 EXPERTS_KEPT = (
-    "Transformers 5 fuses the experts into one parameter, which bitsandbytes leaves at 16 bits."
+    "Transformers 5 fuses the experts into one parameter, and bitsandbytes, which replaces "
+    "nn.Linear alone, leaves them at 16 bits."
 )
 
 DEQUANTISING = frozenset({"bnb", "hqq", "awq", "mxfp4"})

@@ -157,3 +157,18 @@ def test_tensor_parallelism_halves_the_weights_and_the_kv_heads(engine: Engine):
         for f in (one, two)
     ]
     assert weights[1] == pytest.approx(weights[0] / 2, rel=0.005)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.id)
+def test_no_card_is_no_crash(engine: Engine):
+    footprint = engine.footprint(scenario(engine, gpus=0, tensor_parallel=1))
+    assert footprint.budgets == ()
+    assert list(footprint.needed(4096, 1)) == []
+    assert footprint.allocations(4096, 1) == ()
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.id)
+def test_every_option_has_its_default_among_its_steps_or_none(engine: Engine):
+    for option in engine.options:
+        value = getattr(engine.default_options, option.name)
+        assert value in option.steps
