@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
@@ -14,11 +14,10 @@ from llm_lander_tui.engines.llamacpp.builds import Build, build_at
 from llm_lander_tui.engines.llamacpp.cache import Cells, cells_of
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint
 from llm_lander_tui.errors import UsageError
-from llm_lander_tui.formats import GGML_TYPE_BY_NAME, KvFormat, kv_format
+from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.gguf_mix import GgufRecipe, named_mix
-from llm_lander_tui.memory.weights import BlockStorage, Recipe, Weights, WeightTensor
-from llm_lander_tui.models.architecture import Architecture
+from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB, MIB
@@ -63,7 +62,7 @@ def _allocator_answer(record: Record, model: Model) -> Iterator[Comparison]:
         build=Build(logits_of_batch=(integer(record, "n_outputs") or 0) > slots),
     )
     kv = kv_format(f"{text(record, 'type_k') or 'f16'}/{text(record, 'type_v') or 'f16'}")
-    recipe = _recipe(text(record, "weight_format") or "f16", model)
+    recipe = named_mix(text(record, "weight_format") or "f16")
     footprint = _footprint(model, recipe, kv, options, integer(record, "n_gpus") or 1)
     cells = cells_of(integer(record, "n_ctx") or 0, slots, options)
     working = footprint.working(cells)
@@ -252,7 +251,7 @@ class _Launch:
 
     def _stated_recipe(self) -> Recipe | None:
         name = text(self._record, "weight_format")
-        return None if name is None else _recipe(name, self._model)
+        return None if name is None else named_mix(name)
 
     def _named_breakdown(self) -> list[tuple[str, dict[str, float]]]:
         measured = self._record.get("measured")
@@ -264,45 +263,6 @@ class _Launch:
 
     def _breakdown(self) -> list[dict[str, float]]:
         return [held for _, held in self._named_breakdown()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Converted:
-    """A conversion that keeps experts in the MXFP4 that the checkpoint has them in (gpt-oss)."""
-
-    base: GgufRecipe
-
-    @property
-    def name(self) -> str:
-        return self.base.name
-
-    @property
-    def family(self) -> str:
-        return self.base.family
-
-    @property
-    def bits(self) -> float:
-        return self.base.bits
-
-    def storages(self, architecture: Architecture) -> Weights:
-        """The base's storages, expert matrices apart."""
-        mxfp4 = BlockStorage(GGML_TYPE_BY_NAME["MXFP4"])
-        return Weights(
-            tuple(
-                WeightTensor(t.layer, t.tensor, mxfp4)
-                if t.tensor.copies > 1 and not t.tensor.bias
-                else t
-                for t in self.base.storages(architecture).tensors
-            )
-        )
-
-
-def _recipe(name: str, model: Model) -> Recipe | None:
-    mix = named_mix(name)
-    method = (model.quantization or {}).get("quant_method")
-    if mix is not None and mix.file_type in {"F16", "BF16"} and method == "mxfp4":
-        return _Converted(mix)
-    return mix
 
 
 def _footprint(
