@@ -49,6 +49,12 @@ def shard_shape(
         if rows == 1:
             return rows, columns * mine // tensor.kv_heads, copies
         return rows * mine // tensor.kv_heads, columns, copies
+    if shard is Shard.QKV and tensor.kv_heads:
+        mine = kv_heads_per_rank(tensor.kv_heads, tp)
+        kv = tensor.kv_rows * mine // tensor.kv_heads
+        if rows == 1:
+            return rows, ceil_div(columns - tensor.kv_rows, tp) + kv, copies
+        return ceil_div(rows - tensor.kv_rows, tp) + kv, columns, copies
     if rows == 1 and not tensor.linear:
         return rows, ceil_div(columns, tp), copies
     return ceil_div(rows, tp), columns, copies
