@@ -12,9 +12,14 @@ from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 
 KEPT_STEMS = frozenset(
-    ("ffn_gate_inp", "ffn_gate_inp_shexp", "ssm_ba", "ssm_alpha", "ssm_beta", "ssm_x", "ssm_dt")
-)
-"""Linear layers that every method leaves at 16 bits: routers and projections of a few rows."""
+    (
+        "ffn_gate_inp", "ffn_gate_inp_shexp", "ssm_ba", "ssm_alpha", "ssm_beta", "ssm_x", "ssm_dt",
+        "attn_compressor_kv", "attn_compressor_gate",
+        "indexer.compressor_kv", "indexer.compressor_gate", "indexer.proj",
+    )
+)  # fmt: skip
+"""Linear layers that every method leaves at 16 bits: routers, projections of a few rows, and what
+compresses or indexes a cache (quant_config=None in vllm/models/deepseek_v4/)."""
 
 
 def sixteen_bits(architecture: Architecture) -> BlockStorage:
