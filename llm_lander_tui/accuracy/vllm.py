@@ -7,7 +7,6 @@ bytes per token and the length that fits are functions of the KV memory, which t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
@@ -21,8 +20,6 @@ from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
-from llm_lander_tui.memory.linear_recipe import LinearRecipe
-from llm_lander_tui.memory.methods import MXFP4
 from llm_lander_tui.memory.own_format import kv_format_of, recipe_of
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
@@ -215,15 +212,14 @@ def _scenario(record: Record, model: Model, length: int) -> Scenario:
 def _recipe(record: Record, model: Model) -> Recipe:
     """The checkpoint's own recipe where the config has one, else the format that is named.
 
-    Experts may be in MXFP4 where the config tells of the other layers only (DeepSeek-V4).
+    A config that stands in for another repository's says how, unless that is of another method.
     """
-    named = text(record, "weight_format") or "bf16"
+    named = recipes.get(text(record, "weight_format") or "bf16")
     if not model.quantization:
-        return recipes.get(named)
+        return named
     own = recipe_of(model)
-    if named == "mxfp4" and isinstance(own, LinearRecipe):
-        return replace(own, experts=MXFP4)
-    return own if record.get("config_match") == "exact" else recipes.get(named)
+    same = own.family == named.family or record.get("config_match") == "exact"
+    return own if same else named
 
 
 def _kv(record: Record, model: Model) -> KvFormat:
