@@ -123,10 +123,11 @@ class _Launch:
         return None if answer is None else Comparison(quantity, *answer)
 
     def _slot_count(self, build: Build) -> int:
+        """Slots as stated; a server's default where that is stated, else one (other programs)."""
         stated = integer(self._record, "n_seq_max")
         if stated is not None:
             return stated
-        return build.default_slots if text(self._record, "engine") == "llama.cpp" else 1
+        return build.default_slots if "default np" in self._words else 1
 
     def _unified(self, build: Build) -> bool:
         """Slots that were asked for get caches of their own, default ones share one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -12,8 +13,8 @@ from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.formats import Block, KvFormat
 from llm_lander_tui.models.architecture import Architecture
-from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind, StateKind
-from llm_lander_tui.units import round_up
+from llm_lander_tui.models.cache import Compressed, KvRow, RecurrentState, SpanKind, StateKind
+from llm_lander_tui.units import ceil_div, round_up
 
 PADDING = 256
 """llama-context.cpp and llama-kv-cache-iswa.cpp round a stream's cells up to this."""
@@ -123,7 +124,7 @@ def row_bytes(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> tuple[int, 
 
 def _tensors(row: KvRow, kv: KvFormat, options: LlamaCppOptions) -> list[tuple[int, Block]]:
     tensors = [(row.k_elements, kv.k)]
-    if row.v_elements:
+    if row.v_elements and not row.values_are_keys:
         tensors.append((row.v_elements, kv.v))
     elif row.latent and options.build.latent_values:
         tensors.append((row.k_dim - row.latent_rope_dim, kv.v))
@@ -150,47 +151,114 @@ def state_bytes(state: RecurrentState) -> int:
     return 4 * (state.conv_channels * columns + state.recurrent_elements)
 
 
+def compressor_bytes(compressed: Compressed) -> int:
+    """Bytes of a layer's compressor for one sequence: 32-bit keys and weights of a block.
+
+    Ratio 4 keeps two overlapping blocks of twice the width, for its indexer too
+    (llama-kv-cache-dsv4.cpp).
+    """
+    if compressed.ratio > _OVERLAPPING_RATIO:
+        return 4 * 2 * compressed.ratio * compressed.dim
+    width = compressed.dim + compressed.indexer_dim
+    return 4 * 2 * (2 * compressed.ratio) * (2 * width)
+
+
+_OVERLAPPING_RATIO = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Layers of a device whose caches have as many cells.
+
+    `window` 0 is the whole context, `ratio` cells hold one row of so many tokens. `by_sequence`
+    gives each sequence a stream of its own, whatever the slots share (DeepSeek-V4).
+    """
+
+    window: int = 0
+    ratio: int = 1
+    by_sequence: bool = False
+
+    def cells(self, cells: Cells) -> int:
+        """Cells of a stream."""
+        if self.ratio > 1:
+            return round_up(ceil_div(cells.full, self.ratio), PADDING)
+        if self.window and self.by_sequence:
+            return round_up(min(cells.full, self.window + cells.ubatch), PADDING)
+        return cells.window(self.window)
+
+    def streams(self, cells: Cells) -> int:
+        """Streams of the cache."""
+        return cells.sequences if self.by_sequence else cells.streams
+
+
+@dataclass(frozen=True, slots=True)
+class CachedLayers:
+    """How many layers of a group a device holds: their bytes per cell, and once for each stream."""
+
+    group: Group
+    layers: int
+    per_cell: int
+    once: int
+
+    def bytes(self, cells: Cells) -> int:
+        """Bytes of their caches."""
+        return self.group.cells(cells) * self.group.streams(cells) * self.per_cell + self.once
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceCache:
-    """What one device caches: per window (0: none) the layers, bytes per cell and bytes once."""
+    """What one device caches: KV by group, and recurrent states."""
 
-    windows: tuple[tuple[int, int, int, int], ...]
+    groups: tuple[CachedLayers, ...]
     state_layers: int
     state: int
-    """Bytes per sequence of all recurrent layers of the device."""
+    """Bytes per sequence of all layers of the device with a state."""
 
     def kv_bytes(self, cells: Cells, *, windows: bool = True) -> int:
         """Bytes of the KV cache, with or without that of windowed layers."""
-        return sum(
-            cells.window(window) * cells.streams * per_cell + once
-            for window, _, per_cell, once in self.windows
-            if windows or not window
-        )
+        return sum(g.bytes(cells) for g in self.groups if windows or not g.group.window)
 
 
 def device_caches(
     architecture: Architecture, kv: KvFormat, options: LlamaCppOptions, placement: Placement
 ) -> dict[int, DeviceCache]:
     """The cache of each device; all in host memory with `--no-kv-offload`."""
-    found: dict[int, tuple[dict[int, list[int]], list[int]]] = {}
+    found: dict[int, tuple[dict[Group, list[int]], list[int]]] = {}
     rules = windows_of(architecture, options)
     for layer, placed in zip(architecture.layers, placement.layers, strict=True):
-        windows, states = found.setdefault(placed if options.kv_offload else HOST, ({}, [0, 0]))
+        groups, states = found.setdefault(placed if options.kv_offload else HOST, ({}, [0, 0]))
         for mixer in layer.mixers:
-            if mixer.kv_row is not None and mixer.kv_row.span.kind is not SpanKind.CROSS:
-                per_cell, once = row_bytes(mixer.kv_row, kv, options)
-                sums = windows.setdefault(rules.size(mixer.kv_row), [0, 0, 0])
-                sums[0] += 1
-                sums[1] += per_cell
-                sums[2] += once
+            row = mixer.kv_row
+            if row is not None and row.span.kind is not SpanKind.CROSS:
+                for group, per_cell, once in _grouped(row, kv, options, rules):
+                    sums = groups.setdefault(group, [0, 0, 0])
+                    sums[0] += 1
+                    sums[1] += per_cell
+                    sums[2] += once
+                if row.compressed is not None:
+                    states[0] += 1
+                    states[1] += compressor_bytes(row.compressed)
             if mixer.state is not None:
                 states[0] += 1
                 states[1] += state_bytes(mixer.state)
     return {
         device: DeviceCache(
-            tuple((w, n, per, once) for w, (n, per, once) in sorted(windows.items())),
-            states[0],
-            states[1],
+            tuple(CachedLayers(group, *sums) for group, sums in groups.items()), *states
         )
-        for device, (windows, states) in found.items()
+        for device, (groups, states) in found.items()
     }
+
+
+def _grouped(
+    row: KvRow, kv: KvFormat, options: LlamaCppOptions, rules: Windows
+) -> Iterator[tuple[Group, int, int]]:
+    """The caches of a layer: group, bytes per cell, bytes once."""
+    compressed = row.compressed
+    group = Group(rules.size(row), by_sequence=row.values_are_keys)
+    yield (group, *row_bytes(row, kv, options))
+    if compressed is not None:
+        group = Group(ratio=compressed.ratio, by_sequence=True)
+        width = kv.k.row_bytes(compressed.dim)
+        if compressed.indexer_dim:
+            width += kv.k.row_bytes(compressed.indexer_dim)
+        yield group, width, 0

@@ -207,22 +207,21 @@ class LlamaCppFootprint:
 
     def _cache(self, gpu: int, cache: DeviceCache, cells: Cells) -> list[Allocation]:
         found = []
-        for window, layers, per_cell, once in cache.windows:
-            n = cells.window(window)
-            size = n * cells.streams * per_cell + once
-            streams = f"{cells.streams} x " if cells.streams > 1 else ""
-            span = (
-                f"{layers} layers with a window of {format_tokens(window)}"
-                if window
-                else (f"{layers} layers")
-            )
+        for held in cache.groups:
+            n, streams = held.group.cells(cells), held.group.streams(cells)
+            span = f"{held.layers} layers"
+            if held.group.window:
+                span += f" with a window of {format_tokens(held.group.window)}"
+            if held.group.ratio > 1:
+                span += f" with a row for every {held.group.ratio} tokens"
+            each = f"{streams} x " if streams > 1 else ""
             found.append(
                 Allocation(
                     gpu,
                     Kind.KV_CACHE,
-                    size,
+                    held.bytes(cells),
                     Known.EXACT,
-                    f"{span}: {streams}{format_tokens(n)} cells of {per_cell:,} bytes "
+                    f"{span}: {each}{format_tokens(n)} cells of {held.per_cell:,} bytes "
                     f"in {self._kv.name}.",
                     source=KV_SOURCE,
                 )
@@ -234,7 +233,7 @@ class LlamaCppFootprint:
                     Kind.STATE,
                     cache.state * cells.sequences,
                     Known.EXACT,
-                    f"{cache.state_layers} recurrent layers: {cells.sequences} sequences of "
+                    f"{cache.state_layers} layers with a state: {cells.sequences} sequences of "
                     f"{cache.state:,} bytes in 32 bits, whatever the context.",
                     source=STATE_SOURCE,
                 )
