@@ -88,7 +88,10 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _wanted(record: Record, engine: str | None) -> bool:
-    return engine is None or engine.lower() in engine_of(record).lower()
+    if engine is None:
+        return True
+    named = engine_of(record)
+    return engine.lower() in named.lower() or engine.lower() == other.engine_id(named)
 
 
 def engine_of(record: Record) -> str:

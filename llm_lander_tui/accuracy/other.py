@@ -194,6 +194,12 @@ class _Run:
         return size, pool.rules.activations.bytes
 
 
+def engine_id(name: str) -> str | None:
+    """The id of the engine that a record writes as `name`; None for one that is not planned."""
+    engine = _engine(name)
+    return None if engine is None else engine.id
+
+
 def _engine(name: str) -> Engine | None:
     lower = name.lower()
     return next((engine for written, engine in _ENGINES if written in lower), None)

@@ -10,10 +10,12 @@ from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.beside import Beside, beside_pool
 from llm_lander_tui.engines.layer_kinds import counted
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
 from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
 from llm_lander_tui.memory.allocator import rank_waste
+from llm_lander_tui.memory.group_sharding import group_problems
 from llm_lander_tui.memory.sharding import (
     kv_heads_per_rank,
     parallel_problems,
@@ -27,6 +29,7 @@ from llm_lander_tui.units import ceil_div, format_bytes, format_tokens, round_up
 
 ROPE_BYTES = 4
 """Rotary tables of SGLang and TGI are FP32, cos and sin of half the rotated elements each."""
+INDEXER_SCALE_BYTES = 4
 _STATE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -66,7 +69,12 @@ class PoolFootprint:
         tp, pp = max(1, scenario.tensor_parallel), max(1, scenario.pipeline_parallel)
         self._tp = tp
         architecture = scenario.model.architecture
-        found = [*problems, *parallel_problems(architecture, tp)]
+        weights = weights_of(architecture, scenario.weights)
+        found = [
+            *problems,
+            *parallel_problems(architecture, tp),
+            *group_problems(weights, tp, rules.expert_parallel),
+        ]
         if tp * pp > len(scenario.gpus):
             found.append(
                 f"Tensor parallel {tp} x pipeline parallel {pp} takes {tp * pp} GPUs, and "
@@ -285,9 +293,17 @@ def _rows(
 
 
 def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
-    """Bytes of one token of one layer on one rank; a latent row is on every rank."""
+    """Bytes of one token of one layer on one rank; a latent row is on every rank.
+
+    The rows of sparse attention's indexer are FP8 with an FP32 scale, and so is its latent row in
+    an FP8 cache, whose rope part stays at 16 bits (memory_models B.2).
+    """
     if row.latent:
-        return kv.k.row_bytes(row.k_dim) + row.indexer_dim
+        if not row.indexer_dim:
+            return kv.k.row_bytes(row.k_dim)
+        sparse = kv.k.bits == 8
+        latent = SPARSE_FP8_LATENT_BYTES if sparse else kv.k.row_bytes(row.k_dim)
+        return latent + row.indexer_dim + INDEXER_SCALE_BYTES
     heads = kv_heads_per_rank(row.kv_heads, tp)
     beside = scales if kv.k.name in {"int8", "int4"} else 0
     return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim) + 2 * beside)

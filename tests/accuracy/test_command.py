@@ -76,6 +76,9 @@ def test_an_engine_can_be_asked_for_alone(tmp_path, capsys):
     path = write(tmp_path / "a.jsonl", GOLDEN, SGLANG)
     command.run([path], engine="SGLang", as_json=True)
     assert [line["id"] for line in lines(capsys)] == ["s-1"]
+    litgpt = write(tmp_path / "b.jsonl", SGLANG | {"engine": "litgpt generate"})
+    command.run([litgpt], engine="pytorch", as_json=True)
+    assert len(lines(capsys)) == 1
     with pytest.raises(UsageError, match="nonesuch"):
         command.run([path], engine="nonesuch")
 
