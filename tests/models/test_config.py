@@ -64,6 +64,7 @@ def test_refused_files_say_what_they_are(facts: Callable[[str], dict[str, Any]])
         ({"model_type": "llama3000"}, "not known, and it has no hidden_size"),
         (LLAMA | {"num_hidden_layers": 10**9}, "outside 0 to 2,000"),
         (LLAMA | {"num_hidden_layers": 0}, "at least 1"),
+        ({"model_type": "llama"}, "states no dimensions"),
         (LLAMA | {"num_hidden_layers": "many"}, "must be a whole number"),
         (LLAMA | {"hidden_size": -1}, "outside 0"),
         (LLAMA | {"num_key_value_heads": 16}, "more than the 8 attention heads"),
@@ -155,6 +156,19 @@ def test_a_nested_language_model_is_found() -> None:
         assert (a.model_type, a.tied_embeddings, a.dtype) == ("llama", True, "float16")
     deep = {"model_type": "omni", "thinker_config": outer | {"text_config": text}}
     assert parse_config(deep).hidden_size == 256
+
+
+def test_dimensions_that_a_nested_part_leaves_out_are_said() -> None:
+    """LLaVA 1.5 leaves its language model to Llama's class: 32 layers of 4096."""
+    a = parse_config({"model_type": "llava", "text_config": {"vocab_size": 32_064},
+                      "vision_config": {"model_type": "clip_vision_model", "hidden_size": 1024,
+                                        "intermediate_size": 4096, "num_hidden_layers": 24,
+                                        "image_size": 336, "patch_size": 14}})  # fmt: skip
+    assert (a.hidden_size, len(a.layers)) == (4096, 32)
+    assert a.notes == (
+        "hidden_size is not stated: 4096 by the class of llama",
+        "num_hidden_layers is not stated: 32 by the class of llama",
+    )
 
 
 def test_a_missing_model_type_is_read_from_the_class() -> None:

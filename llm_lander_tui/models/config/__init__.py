@@ -31,7 +31,7 @@ def parse_config(config: Mapping[str, object], name: str = "") -> Architecture:
     if family is None:
         family, note = by_shape(found.values, found.model_type)
     fields = Fields(found.values, class_defaults(found.model_type))
-    reading = Reading(found.model_type, fields, family, config)
+    reading = Reading(found.model_type, fields, family, config, nested=found.nested)
     if note:
         reading.notes.append(note)
     return build(reading)

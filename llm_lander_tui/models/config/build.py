@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.config.context import context_limit, rope_tables
+from llm_lander_tui.models.config.fields import refuse
 from llm_lander_tui.models.config.norms import norm_tensors
 from llm_lander_tui.models.config.tower_table import tower_tensors
 from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
@@ -13,6 +14,7 @@ from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
 
+_DIMENSIONS = ("hidden_size", "num_hidden_layers")
 _DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -21,6 +23,7 @@ def build(reading: Reading) -> Architecture:
     fields = reading.fields
     tied = fields.flag("tie_word_embeddings")
     layers = _layers(reading)
+    _note_assumed(reading)
     mtp, mtp_outer = reading.family.mtp(reading)
     towers, note = tower_tensors(reading.outer, reading.hidden)
     if note:
@@ -39,6 +42,18 @@ def build(reading: Reading) -> Architecture:
         notes=tuple(reading.notes),
         rope=rope_tables(reading),
     )
+
+
+def _note_assumed(reading: Reading) -> None:
+    """Say where the dimensions come from the class; refuse a file that states no model at all.
+
+    The language model inside a multimodal config may leave out what its class gives (LLaVA 1.5).
+    """
+    assumed = {k: v for k, v in reading.fields.assumed.items() if k in _DIMENSIONS}
+    if len(assumed) == len(_DIMENSIONS) and not reading.nested:
+        raise refuse(f"the config of type {reading.model_type} states no dimensions.")
+    for name, value in assumed.items():
+        reading.notes.append(f"{name} is not stated: {value} by the class of {reading.model_type}")
 
 
 def _layers(reading: Reading) -> tuple[Layer, ...]:

@@ -62,19 +62,22 @@ class LanguageModel:
     values: Mapping[str, object]
     model_type: str
     note: str = ""
+    nested: bool = False
 
 
 def language_model(config: Mapping[str, object]) -> LanguageModel:
     """The language model inside a config, at whatever depth it is nested."""
     values: Mapping[str, object] = config
     outer_type = model_type = _type_of(config)
-    for _ in range(_MAX_DEPTH):
+    depth = 0
+    while depth < _MAX_DEPTH:
         nested = next((v for k in _NESTED if isinstance(v := values.get(k), Mapping)), None)
         if nested is None:
             break
         inherited = {k: values[k] for k in _INHERITED if k in values and k not in nested}
         values = {**nested, **inherited}
         model_type = _type_of(nested) or model_type
+        depth += 1
     for key in _FLATTENED:
         inner = values.get(key)
         if isinstance(inner, Mapping):
@@ -86,7 +89,7 @@ def language_model(config: Mapping[str, object]) -> LanguageModel:
         outer_tie = class_defaults(outer_type).get("tie_word_embeddings")
         if inner_tie is None and outer_tie is not None:
             values = {**values, "tie_word_embeddings": outer_tie}
-    return LanguageModel(values, model_type, note)
+    return LanguageModel(values, model_type, note, nested=depth > 0)
 
 
 def _meaning(model_type: str, values: Mapping[str, object]) -> tuple[str, str]:

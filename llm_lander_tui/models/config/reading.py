@@ -21,16 +21,23 @@ _SAME = {
 class Reading:
     """One config being read: typed fields, the family of its model type, derived dimensions.
 
-    `outer` is the whole config where the language model's own part is nested in it.
+    `outer` is the whole config; `nested` tells that the language model is only a part of it.
     """
 
     def __init__(
-        self, model_type: str, fields: Fields, family: Family, outer: Mapping[str, object]
+        self,
+        model_type: str,
+        fields: Fields,
+        family: Family,
+        outer: Mapping[str, object],
+        *,
+        nested: bool = False,
     ) -> None:
         self.model_type = model_type
         self.fields = fields
         self.family = family
         self.outer = outer
+        self.nested = nested
         self.notes: list[str] = []
 
     @cached_property
