@@ -58,6 +58,8 @@ def test_fit_json_is_the_documented_contract(capsys):
     # plain formats store every parameter in 2, 1 and 1/2 bytes: 15,622.6, 7,811.3, 3,905.6 MiB
     sizes = [report["results"][name]["model_weight_mb"] for name in ("FP16", "INT8", "INT4")]
     assert sizes == [15623, 7811, 3906]
+    # a size per parameter is compared on an engine that loads no such file, too
+    assert report["results"]["FP16"]["max_context_length"] == 40_960
     assert report["recommended"]["reason"]
 
 

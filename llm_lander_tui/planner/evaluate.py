@@ -8,25 +8,29 @@ from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.planner.search import CONCURRENCY_SEARCH, CONTEXT_SEARCH, largest
 
 
-def evaluate(scenario: Scenario) -> Plan:
-    """The plan of a scenario: allocations against budgets, and how far it could go."""
+def evaluate(scenario: Scenario, *, notional: bool = False) -> Plan:
+    """The plan of a scenario: allocations against budgets, and how far it could go.
+
+    `notional` plans a format that the engine does not load as if it did, to compare sizes.
+    """
     footprint = scenario.engine.footprint(scenario)
+    problems = (
+        *(() if notional else footprint.problems),
+        *(b.refusal for b in footprint.budgets if b.refusal is not None),
+    )
+    startable = bool(footprint.budgets) and not problems
     allocations = footprint.allocations(scenario.context, scenario.concurrency)
     devices = tuple(
         Device(gpu, tuple(a for a in allocations if a.gpu == gpu), budget)
         for gpu, budget in enumerate(footprint.budgets)
     )
-    startable = _startable(footprint) and bool(devices)
     return Plan(
         scenario,
         devices,
         tuple(a for a in allocations if a.gpu == HOST),
         fits=startable and all(d.spare_bytes >= 0 for d in devices),
-        limits=_limits(scenario, footprint, devices),
-        problems=(
-            *footprint.problems,
-            *(b.refusal for b in footprint.budgets if b.refusal is not None),
-        ),
+        limits=_limits(scenario, footprint, devices, startable=startable),
+        problems=problems,
         notes=(*_beyond_the_model(scenario), *footprint.notes),
     )
 
@@ -44,13 +48,9 @@ def _beyond_the_model(scenario: Scenario) -> tuple[str, ...]:
 def max_context(scenario: Scenario) -> int | None:
     """The largest context that memory and model allow; None when the model does not land at all."""
     footprint = scenario.engine.footprint(scenario)
-    if not _startable(footprint):
+    if footprint.problems or any(b.refusal is not None for b in footprint.budgets):
         return None
     return _within_model(scenario, _memory_context(scenario, footprint))
-
-
-def _startable(footprint: Footprint) -> bool:
-    return not footprint.problems and all(b.refusal is None for b in footprint.budgets)
 
 
 def _fits(footprint: Footprint, context: int, concurrency: int, extra: tuple[int, ...]) -> bool:
@@ -92,10 +92,11 @@ def _spread_bytes(allocation: Allocation) -> float:
     return 0.0 if allocation.known is Known.EXACT else allocation.spread * allocation.bytes
 
 
-def _limits(scenario: Scenario, footprint: Footprint, devices: tuple[Device, ...]) -> Limits:
+def _limits(
+    scenario: Scenario, footprint: Footprint, devices: tuple[Device, ...], *, startable: bool
+) -> Limits:
     limit = scenario.model.architecture.context_limit
     model_context = None if limit is None else limit.trained
-    startable = _startable(footprint)
     memory = _memory_context(scenario, footprint) if startable else None
     uncertain = tuple(_uncertain_bytes(d) for d in devices)
     safe = _memory_context(scenario, footprint, uncertain) if memory is not None else None

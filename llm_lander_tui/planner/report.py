@@ -38,7 +38,9 @@ def fit_report(
         "plan": plan_report(plan),
         "results": {
             recipe.name: result_report(
-                replace(scenario, weights=recipe), context_asked=context_asked
+                replace(scenario, weights=recipe),
+                context_asked=context_asked,
+                notional=not plan.problems and not scenario.engine.runs(recipe, scenario.model),
             )
             for recipe in formats
         },
@@ -107,16 +109,17 @@ def _allocation(allocation: Allocation) -> Json:
     }
 
 
-def result_report(scenario: Scenario, *, context_asked: bool) -> Json:
+def result_report(scenario: Scenario, *, context_asked: bool, notional: bool) -> Json:
     """One weight format by R63's fields, in MiB, at the asked context or at its own largest.
 
+    A `notional` format is no file of the engine's, but a size per parameter to compare with.
     `model_weight_mb` is the whole model, also what the engine leaves in host memory; the other
     sizes are what the GPUs hold.
     """
-    plan = evaluate(scenario)
+    plan = evaluate(scenario, notional=notional)
     limits = plan.limits
     if not context_asked:
-        plan = evaluate(replace(scenario, context=limits.max_context))
+        plan = evaluate(replace(scenario, context=limits.max_context), notional=notional)
 
     def mb(*kinds: Kind) -> int:
         found = (a.bytes for d in plan.devices for a in d.allocations if a.kind in kinds)
