@@ -52,6 +52,8 @@ FIRST_FRAME = 0.02
 """Seconds that the first frame gets for itself before anything heavy is imported."""
 CHECK = 2.0
 """Seconds between two looks whether terminal and driver are still there."""
+GRACE = 2.0
+"""Seconds that an orderly end may take once the terminal is lost."""
 STALE_READINGS = 3
 """Intervals without a reading after which its age is shown."""
 
@@ -146,6 +148,10 @@ class LanderApp(App[int]):
         try:
             os.tcgetpgrp(sys.__stdin__.fileno() if sys.__stdin__ else 0)
         except OSError:
+            # Textual's writer may wait for ever on a terminal that is gone.
+            leave = threading.Timer(GRACE, os._exit, (1,))
+            leave.daemon = True
+            leave.start()
             self.exit(return_code=1)
 
     def on_unmount(self) -> None:

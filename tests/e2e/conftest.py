@@ -37,7 +37,7 @@ class Terminal:
         if self.pid == 0:
             if ignore_hangup:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            os.execve(command[0], list(command), self._environment(environment))  # noqa: S606
+            os.execve(command[0], list(command), self._environment(environment))
         self.resize(size)
 
     @staticmethod

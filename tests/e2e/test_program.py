@@ -1,0 +1,73 @@
+"""The real program, started, used and left in a pseudo-terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
+SHOW_CURSOR = b"\x1b[?25h"
+
+
+def test_keys_change_the_verdict_and_the_terminal_is_restored(program):
+    terminal = program()
+    terminal.wait_for("LANDS")
+    terminal.wait_for("RTX 4090")
+    terminal.read(1.0)
+    seen = len(terminal.written)
+    terminal.press("ccccccc")
+    terminal.wait_for("DOES NOT LAND", since=seen)
+    seen = len(terminal.written)
+    terminal.press("u")
+    terminal.read(1.0)
+    terminal.press("1")
+    terminal.wait_for("this plan", since=seen)
+    terminal.press("q")
+    assert terminal.wait_end() == 0
+    assert LEAVE_ALTERNATE_SCREEN in terminal.written
+    assert SHOW_CURSOR in terminal.written
+    assert "Traceback" not in terminal.plain()
+
+
+def test_a_lost_terminal_ends_the_program_although_hangups_are_ignored(program):
+    terminal = program(ignore_hangup=True)
+    terminal.wait_for("LANDS")
+    terminal.close()
+    terminal.wait_end(15.0)
+
+
+def test_a_window_that_is_too_small_says_what_it_needs_and_recovers(program):
+    terminal = program(size=(50, 12))
+    terminal.wait_for("needs 60 columns")
+    terminal.resize((100, 30))
+    terminal.wait_for("LANDS")
+    terminal.press("q")
+    assert terminal.wait_end() == 0
+
+
+def test_ctrl_q_leaves_and_no_colour_is_drawn_without_colour(program):
+    terminal = program(environment={"NO_COLOR": "1"})
+    terminal.wait_for("LANDS")
+    terminal.read(1.0)
+    terminal.press("\x11")
+    assert terminal.wait_end() == 0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+def test_eight_live_gpus_and_every_key_stay_within_the_byte_budget(program, size):
+    terminal = program("--demo", size=size)
+    terminal.wait_for("LANDS", 60)
+    terminal.press("1")
+    terminal.read(6.0)
+    # Readings of all eight cards change every two seconds.
+    idle = len(terminal.read(10.0)) / 10
+    assert idle < 700, f"{idle:.0f} bytes a second"
+    terminal.press("2")
+    terminal.read(2.0)
+    for key in "wk[]cC{}":
+        seen = len(terminal.written)
+        terminal.press(key)
+        terminal.read(1.0)
+        spent = len(terminal.written) - seen
+        assert spent < 3000, f"{key}: {spent} bytes"
+    terminal.press("q")
+    assert terminal.wait_end() == 0
