@@ -15,7 +15,8 @@ from llm_lander_tui.models.summary import mtp_parameters, parts
 EXCEPTIONS = {
     "PaddlePaddle/PaddleOCR-VL": "the config states an untied head, which the class ignores in "
     "this old flat form; the totals of published copies are untied",
-    "Qwen/Qwen2.5-Omni-AWQ": "talker and speech decoder are not counted: no engine loads them",
+    "Qwen/Qwen2.5-Omni-AWQ": "the row counts talker and speech decoder; engines load the "
+    "thinker alone, 8,931,813,888 parameters",
     "stepfun-ai/Step-3.7-Flash": "the class ignores the stated vocabulary of 128,896 in a flat "
     "config and takes its own 128,815",
     "stepfun-ai/Step-3.7-Flash-FP8": "the same",
@@ -67,6 +68,11 @@ def test_published_totals_hold_mtp_layers(
         layers = (*a.layers, *a.mtp)
         buffers = sum(t.elements for layer in layers for t in layer.tensors() if t.buffer)
         assert a.parameters + mtp_parameters(a) + buffers == published, name
+
+
+def test_the_thinker_of_an_omni_model(architecture: Callable[[str], Architecture]) -> None:
+    """transformers 5.23 builds Qwen2.5-Omni's thinker with 8,931,813,888 parameters."""
+    assert architecture("Qwen/Qwen2.5-Omni-AWQ").parameters == 8_931_813_888
 
 
 def test_parts_add_up(facts: Facts, architecture: Callable[[str], Architecture]) -> None:

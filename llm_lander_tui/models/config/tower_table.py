@@ -31,6 +31,11 @@ _GEMMA3N = (
     _Tower("audio_config", "gemma3n_audio", towers_more.gemma3n_audio),
 )
 
+_OMNI = (
+    _Tower(_VISION, "qwen2_5_omni_vision_encoder", towers.qwen2_5_vl),
+    _Tower("audio_config", "qwen2_5_omni_audio_encoder", towers_more.omni_audio),
+)
+
 TOWERS: dict[str, tuple[_Tower, ...]] = {
     "gemma3": (_Tower(_VISION, "siglip_vision_model", towers.gemma3),),
     "paligemma": (_Tower(_VISION, "siglip_vision_model", towers.paligemma),),
@@ -43,6 +48,8 @@ TOWERS: dict[str, tuple[_Tower, ...]] = {
     "mistral3": (_Tower(_VISION, "pixtral", towers.mistral3),),
     "qwen2_vl": (_Tower(_VISION, "qwen2_vl_vision", towers.qwen2_vl),),
     "qwen2_5_vl": (_Tower(_VISION, "qwen2_5_vl_vision", towers.qwen2_5_vl),),
+    "qwen2_5_omni": _OMNI,
+    "qwen2_5_omni_thinker": _OMNI,
     "qwen3_vl": (_Tower(_VISION, "qwen3_vl_vision", _QWEN3_VL),),
     "qwen3_vl_moe": (_Tower(_VISION, "qwen3_vl_moe_vision", _QWEN3_VL),),
     "qwen3_5": (_Tower(_VISION, "qwen3_5_vision", _QWEN3_VL),),
@@ -59,6 +66,8 @@ TOWERS: dict[str, tuple[_Tower, ...]] = {
 }
 _ENCODERS = {"clip_vision_model", "pixtral", "siglip_vision_model"}
 """Encoders that several model types carry; the config's own word for them counts."""
+_UNCOUNTED = {"qwen2_5_omni": "talker and speech decoder are not counted, engines load the thinker"}
+"""What a model type has beside decoder and towers."""
 _MODALITIES = ("vision_config", "audio_config", "vision_tower_cfg", "img_processor", "vit_config")
 
 
@@ -73,8 +82,10 @@ def tower_tensors(config: Mapping[str, object], hidden: int) -> tuple[tuple[Tens
         present = any(config.get(key) for key in _MODALITIES)
         return (), "the vision or audio tower is not counted" if present else ""
     found: list[Tensor] = []
+    thinker = config.get("thinker_config")
+    inner = thinker if isinstance(thinker, Mapping) else config
     for tower in known:
-        values = config.get(tower.key)
+        values = inner.get(tower.key)
         if not isinstance(values, Mapping):
             if not tower.required:
                 continue
@@ -82,4 +93,4 @@ def tower_tensors(config: Mapping[str, object], hidden: int) -> tuple[tuple[Tens
         stated = values.get("model_type")
         encoder = stated if isinstance(stated, str) and stated in _ENCODERS else tower.defaults
         found += tower.build(Fields(values, class_defaults(encoder)), hidden)
-    return tuple(found), ""
+    return tuple(found), _UNCOUNTED.get(str(model_type), "")

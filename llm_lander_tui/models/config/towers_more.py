@@ -100,17 +100,32 @@ def step(vision: Fields, hidden: int) -> list[Tensor]:
 
 def qwen2_audio(audio: Fields, hidden: int) -> list[Tensor]:
     """Whisper's encoder with one linear projector (Qwen2-Audio)."""
+    parts = _whisper(audio)
+    h = audio.positive("hidden_size")
+    parts.table("embed_positions", audio.positive("max_source_positions"), h)
+    parts.linear("multi_modal_projector.linear", hidden, h)
+    return parts.tensors
+
+
+def omni_audio(audio: Fields, hidden: int) -> list[Tensor]:
+    """Whisper's encoder with begin and end tokens and a projection (Qwen2.5-Omni)."""
+    parts = _whisper(audio)
+    parts.table("audio_bos_eos_token", 2, hidden)
+    parts.linear("proj", hidden, audio.positive("hidden_size"))
+    return parts.tensors
+
+
+def _whisper(audio: Fields) -> Parts:
+    """Two convolutions over the spectrogram and the encoder blocks; keys have no bias."""
     h, ff = audio.positive("hidden_size"), audio.positive("encoder_ffn_dim")
     parts = Parts("audio_tower")
     parts.table("conv1", h, 3 * audio.positive("num_mel_bins"))
     parts.vector("conv1", h, bias=True)
     parts.table("conv2", h, 3 * h)
     parts.vector("conv2", h, bias=True)
-    parts.table("embed_positions", audio.positive("max_source_positions"), h)
     Blocks(audio.positive("encoder_layers"), h, ff, key_bias=False).add(parts, "layers")
     parts.norm("layer_norm", h)
-    parts.linear("multi_modal_projector.linear", hidden, h)
-    return parts.tensors
+    return parts
 
 
 def gemma4_vision(vision: Fields, hidden: int) -> list[Tensor]:
