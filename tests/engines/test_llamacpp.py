@@ -110,29 +110,29 @@ def test_latent_attention_caches_one_row_and_no_values() -> None:
 
 def test_layers_divide_by_free_memory_and_the_head_is_the_last() -> None:
     # 33 units on two equal cards: 17 and 15 + the head; on four: 9, 8, 8 and 7 + the head.
-    two = place(32, LlamaCppOptions(), [GIB, GIB])
+    two = place(32, LlamaCppOptions(), (GIB, GIB))
     assert (two.layers.count(0), two.layers.count(1), two.output) == (17, 15, 1)
-    four = place(32, LlamaCppOptions(), [GIB] * 4)
+    four = place(32, LlamaCppOptions(), (GIB,) * 4)
     assert [four.layers.count(i) for i in range(4)] == [9, 8, 8, 7]
     # Three quarters of 33 units: the first 25.
-    unequal = place(32, LlamaCppOptions(), [3 * GIB, GIB])
+    unequal = place(32, LlamaCppOptions(), (3 * GIB, GIB))
     assert (unequal.layers.count(0), unequal.layers.count(1)) == (25, 7)
-    stated = place(32, LlamaCppOptions(tensor_split=(1, 3)), [3 * GIB, GIB])
+    stated = place(32, LlamaCppOptions(tensor_split=(1, 3)), (3 * GIB, GIB))
     assert (stated.layers.count(0), stated.layers.count(1)) == (9, 23)
 
 
 def test_ngl_counts_from_the_head() -> None:
-    assert place(32, LlamaCppOptions(gpu_layers=0), [GIB]).output == HOST
-    assert place(32, LlamaCppOptions(gpu_layers=1), [GIB]).offloaded == 1
-    assert place(32, LlamaCppOptions(gpu_layers=1), [GIB]).output == 0
-    most = place(32, LlamaCppOptions(gpu_layers=32), [GIB])
+    assert place(32, LlamaCppOptions(gpu_layers=0), (GIB,)).output == HOST
+    assert place(32, LlamaCppOptions(gpu_layers=1), (GIB,)).offloaded == 1
+    assert place(32, LlamaCppOptions(gpu_layers=1), (GIB,)).output == 0
+    most = place(32, LlamaCppOptions(gpu_layers=32), (GIB,))
     assert (most.layers[0], most.layers[1]) == (HOST, 0)
-    assert place(32, LlamaCppOptions(gpu_layers=99), [GIB]).offloaded == 33
+    assert place(32, LlamaCppOptions(gpu_layers=99), (GIB,)).offloaded == 33
 
 
 def test_row_mode_keeps_layers_on_the_main_card() -> None:
     options = LlamaCppOptions(split_mode=SplitMode.ROW, main_gpu=1)
-    assert set(place(32, options, [GIB, GIB]).layers) == {1}
+    assert set(place(32, options, (GIB, GIB)).layers) == {1}
 
 
 def test_a_tied_embedding_lies_in_host_memory_and_again_as_the_head() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.cache import ALIGNMENT, ROW_PADDING
@@ -30,6 +31,7 @@ class ModelBuffers:
     head_copy: int
 
 
+@lru_cache(maxsize=512)
 def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptions) -> ModelBuffers:
     """The weights by device (llama-model.cpp `load_tensors`, memory_models E).
 

@@ -70,6 +70,8 @@ def planned_cells(context: int, concurrency: int, options: LlamaCppOptions) -> C
     """
     slots = max(1, concurrency)
     cells = cells_of(max(1, context) * slots, slots, options)
+    if slots == 1:
+        return cells
     widest = _widest_batches(cells.ubatch)
     tokens = max(slots, widest[min(slots, len(widest)) - 1])
     return replace(cells, tokens=tokens)
@@ -219,6 +221,7 @@ class DeviceCache:
         return sum(g.bytes(cells) for g in self.groups if windows or not g.group.window)
 
 
+@lru_cache(maxsize=256)
 def device_caches(
     architecture: Architecture, kv: KvFormat, options: LlamaCppOptions, placement: Placement
 ) -> dict[int, DeviceCache]:

@@ -58,7 +58,7 @@ class ComputeModel:
         self._streams_weights = options.op_offload and bool(host_weights)
         self._schedules: dict[frozenset[int], Schedule] = {}
         self._levels: dict[int, Ends] = {}
-        self._below: dict[tuple[int, Cells], tuple[int, ...]] = {}
+        self._below: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def exact(self, cells: Cells) -> Working:
         """Bytes per GPU and in host memory, as this very start would allocate them."""
@@ -72,21 +72,28 @@ class ComputeModel:
         a little as the context grows. A plan evaluates the ends of replays that were made at powers
         of four of the cells, and counts at least what the largest context below each power takes.
         """
+        return _working(self._planned(cells))
+
+    def planned_devices(self, cells: Cells) -> tuple[int, ...]:
+        """Of `planned`, the bytes per GPU."""
+        return self._planned(cells)[:-1]
+
+    def _planned(self, cells: Cells) -> tuple[int, ...]:
         level = max(0, (cells.full // PADDING).bit_length() - 1) // 2
         here = _largest(self._level(level), self._basis(cells))
-        return _working(tuple(map(max, here, self._at_most_below(level, cells))))
+        return tuple(map(max, here, self._at_most_below(level, cells))) if level else here
 
     def _at_most_below(self, level: int, cells: Cells) -> tuple[int, ...]:
         """The most that a context below this level takes, all else equal."""
-        if not level:
-            return (0,) * (self._gpus + 1)
-        top = replace(cells, full=PADDING * 4**level - PADDING)
-        key = (level, top)
-        if key not in self._below:
-            highest = _largest(self._level(level - 1), self._basis(top))
-            lower = self._at_most_below(level - 1, top)
-            self._below[key] = tuple(map(max, highest, lower))
-        return self._below[key]
+        key = (level, cells.tokens, cells.sequences, cells.streams, cells.ubatch)
+        found = self._below.get(key)
+        if found is None:
+            top = replace(cells, full=PADDING * 4**level - PADDING)
+            found = _largest(self._level(level - 1), self._basis(top))
+            if level > 1:
+                found = tuple(map(max, found, self._at_most_below(level - 1, top)))
+            self._below[key] = found
+        return found
 
     def _level(self, level: int) -> Ends:
         """The ends of a replay for one sequence in the smallest cache of a level."""
@@ -121,7 +128,7 @@ class ComputeModel:
 
 
 def _largest(ends: Ends, basis: Sequence[int]) -> tuple[int, ...]:
-    return tuple(max((evaluate(end, basis) for end in device), default=0) for device in ends)
+    return tuple([max([evaluate(end, basis) for end in device], default=0) for device in ends])
 
 
 def _working(sizes: tuple[int, ...]) -> Working:

@@ -45,7 +45,7 @@ class LlamaCppFootprint:
         notes: tuple[str, ...] = (),
     ) -> None:
         architecture = scenario.model.architecture
-        free = [gpu.free_bytes for gpu in scenario.gpus]
+        free = tuple(gpu.free_bytes for gpu in scenario.gpus)
         self.options = options
         self.budgets = budgets
         self.placement = place(len(architecture.layers), options, free)
@@ -110,7 +110,7 @@ class LlamaCppFootprint:
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         cells = self.cells(context, concurrency)
-        working = self._compute.planned(cells).devices
+        working = self._compute.planned_devices(cells)
         found = [
             fixed
             + compute

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import pack, unpack
 
 from llm_lander_tui.engines.base import HOST
@@ -26,7 +27,8 @@ class Placement:
         return sum(device != HOST for device in (*self.layers, self.output))
 
 
-def place(layers: int, options: LlamaCppOptions, free_bytes: Sequence[int]) -> Placement:
+@lru_cache(maxsize=256)
+def place(layers: int, options: LlamaCppOptions, free_bytes: tuple[int, ...]) -> Placement:
     """Where the `layers` layers and the head go (llama-model.cpp, `load_tensors`).
 
     The last `gpu_layers` of the layers + 1 units (the head is the last) are offloaded; unit i of n

@@ -10,6 +10,7 @@ questions near the one that it was made with.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add, mul
 
 from llm_lander_tui.engines.llamacpp.graph import Size
 from llm_lander_tui.engines.llamacpp.schedule import Schedule
@@ -20,7 +21,7 @@ ALIGNMENT = 128
 
 def evaluate(size: Size, basis: Sequence[int]) -> int:
     """Bytes of a symbolic size."""
-    return sum(c * v for c, v in zip(size, basis, strict=True) if c)
+    return sum(map(mul, size, basis))
 
 
 def peaks(plan: Schedule, basis: Sequence[int], devices: int) -> tuple[tuple[Size, ...], ...]:
@@ -128,4 +129,4 @@ class _Heap:
 
 
 def _sum(a: Size, b: Size) -> Size:
-    return tuple(map(int.__add__, a, b))
+    return tuple(map(add, a, b))
