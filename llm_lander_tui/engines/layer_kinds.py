@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.weights import Weights
 from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.cache import FULL, KvRow, SpanKind
 from llm_lander_tui.models.tensors import Part, Tensor
+from llm_lander_tui.units import ceil_div
 
 
 @lru_cache(maxsize=256)
@@ -18,13 +22,65 @@ def _kinds(architecture: Architecture) -> tuple[int, ...]:
     return tuple(place[layer] for layer in architecture.layers)
 
 
-def counted(architecture: Architecture, layers: range) -> list[tuple[int, Layer, int]]:
+def counted(architecture: Architecture, layers: range) -> Counted:
     """(kind, layer, how often) of the layers in a range; a kind is a number for caches."""
     kinds = _kinds(architecture)
     if len(layers) == len(kinds):
         return [(i, x, n) for i, (x, n) in enumerate(architecture.layer_groups)]
     found = Counter(kinds[layers.start : layers.stop])
     return [(kind, architecture.layer_groups[kind][0], n) for kind, n in sorted(found.items())]
+
+
+Counted = Sequence[tuple[int, Layer, int]]
+"""(kind, layer, how often)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Cache rows of some layers: `bytes` of a row of all of them, one row every `ratio` tokens.
+
+    At most `window` rows are kept; 0 stands for no window.
+    """
+
+    layers: int
+    bytes: int
+    window: int = 0
+    ratio: int = 1
+
+    def held(self, tokens: int) -> int:
+        """Rows that a sequence of `tokens` holds."""
+        rows = ceil_div(tokens, self.ratio)
+        return min(rows, self.window) if self.window else rows
+
+
+def row_sets(
+    layers: Counted, kv: KvFormat, row_bytes: Callable[[Layer, KvRow], int], *, last_missing: bool
+) -> tuple[Rows, ...]:
+    """The cache rows of layers by span.
+
+    With `last_missing` a window keeps one token less than its size. What a layer keeps beyond its
+    window in compressed rows (DeepSeek-V4) is a set of its own.
+    """
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def add(window: int, ratio: int, times: int, size: int) -> None:
+        count, total = found.get((window, ratio), (0, 0))
+        found[window, ratio] = (count + times, total + times * size)
+
+    for _, layer, times in layers:
+        for mixer in layer.mixers:
+            row = mixer.kv_row
+            if row is None:
+                continue
+            window = 0 if row.span == FULL else row.span.size
+            less = last_missing and row.span.kind is SpanKind.SLIDING
+            add(window - less, 1, times, row_bytes(layer, row))
+            if row.compressed is not None:
+                width = row.compressed.dim + row.compressed.indexer_dim
+                add(0, row.compressed.ratio, times, kv.k.row_bytes(width))
+    return tuple(
+        Rows(count, size, window, ratio) for (window, ratio), (count, size) in found.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

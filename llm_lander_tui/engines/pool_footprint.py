@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.beside import Beside, beside_pool
-from llm_lander_tui.engines.layer_kinds import counted
+from llm_lander_tui.engines.layer_kinds import Rows, counted, row_sets
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
 from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
 from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
@@ -23,7 +23,7 @@ from llm_lander_tui.memory.sharding import (
 )
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
-from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState
+from llm_lander_tui.models.cache import KvRow, RecurrentState
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import ceil_div, format_bytes, format_tokens, round_up
 
@@ -34,22 +34,13 @@ _STATE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Cache rows of one span on a rank."""
-
-    layers: int
-    per_token: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Rank:
     """One GPU's share, and what its budget rule keeps free."""
 
     weights: int
     segments: int
     layers: int
-    rows: tuple[_Rows, ...]
+    rows: tuple[Rows, ...]
     state: int
     context: ContextSize
     reserve: Reserve
@@ -113,7 +104,7 @@ class PoolFootprint:
 
     def bytes_per_token(self, gpu: int) -> int:
         """KV bytes of one token on a GPU, all layers at full length."""
-        return sum(rows.per_token for rows in self._ranks[gpu].rows)
+        return sum(rows.bytes // rows.ratio for rows in self._ranks[gpu].rows)
 
     def state_bytes(self, gpu: int) -> int:
         """Recurrent state of one slot on a GPU."""
@@ -127,7 +118,9 @@ class PoolFootprint:
     def pool_tokens(self, gpu: int, concurrency: int = 1) -> int:
         """How many tokens that pool holds."""
         per_token = sum(
-            rows.per_token * (self.rules.window_share if rows.window and self._shared else 1)
+            rows.bytes
+            / rows.ratio
+            * (self.rules.window_share if rows.window and self._shared else 1)
             for rows in self._ranks[gpu].rows
         )
         if not per_token:
@@ -142,9 +135,9 @@ class PoolFootprint:
     def _states(self, r: _Rank, concurrency: int) -> int:
         return r.state * self.rules.state_slots * concurrency
 
-    def _held(self, rows: _Rows, context: int) -> int:
-        """Tokens that a row set holds for a sequence."""
-        tokens = round_up(context, self.rules.block)
+    def _held(self, rows: Rows, context: int) -> int:
+        """Rows of a set that are held for a sequence."""
+        tokens = ceil_div(round_up(context, self.rules.block), rows.ratio)
         if not rows.window or self.rules.windows is Windows.ALL:
             return tokens
         if self._shared:
@@ -154,7 +147,7 @@ class PoolFootprint:
     def _kv(self, r: _Rank, context: int, concurrency: int) -> int:
         total = 0
         for rows in r.rows:
-            total += rows.per_token * self._held(rows, context)
+            total += rows.bytes * self._held(rows, context)
         return concurrency * total
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
@@ -167,7 +160,7 @@ class PoolFootprint:
         rules, kv = self.rules, self._scenario.kv
         parts = [
             f"{rows.layers} layers x {format_tokens(self._held(rows, context))} tokens of "
-            f"{rows.per_token // rows.layers:,} bytes"
+            f"{rows.bytes // rows.layers:,} bytes"
             for rows in r.rows
         ]
         slots = rules.state_slots * concurrency
@@ -260,7 +253,12 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
                 weights=loaded,
                 segments=segments,
                 layers=len(stage),
-                rows=_rows(layers, scenario.kv, tp, rules.kv_scale_bytes),
+                rows=row_sets(
+                    layers,
+                    scenario.kv,
+                    lambda _, row: _row_bytes(row, scenario.kv, tp, rules.kv_scale_bytes),
+                    last_missing=False,
+                ),
                 state=sum(
                     n * _state_bytes(m.state, tp, rules)
                     for _, x, n in layers
@@ -277,21 +275,6 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
     return tuple(found)
 
 
-def _rows(
-    layers: Sequence[tuple[int, Layer, int]], kv: KvFormat, tp: int, scales: int
-) -> tuple[_Rows, ...]:
-    found: dict[int, tuple[int, int]] = {}
-    for _, layer, times in layers:
-        for mixer in layer.mixers:
-            row = mixer.kv_row
-            if row is not None:
-                window = 0 if row.span == FULL else row.span.size
-                count, size = found.get(window, (0, 0))
-                more = times * _row_bytes(row, kv, tp, scales)
-                found[window] = (count + times, size + more)
-    return tuple(_Rows(count, size, window) for window, (count, size) in found.items())
-
-
 def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
     """Bytes of one token of one layer on one rank; a latent row is on every rank.
 
@@ -304,6 +287,8 @@ def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
         sparse = kv.k.bits == 8
         latent = SPARSE_FP8_LATENT_BYTES if sparse else kv.k.row_bytes(row.k_dim)
         return latent + row.indexer_dim + INDEXER_SCALE_BYTES
+    if row.values_are_keys:
+        return kv.k.row_bytes(row.k_elements)
     heads = kv_heads_per_rank(row.kv_heads, tp)
     beside = scales if kv.k.name in {"int8", "int4"} else 0
     return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim) + 2 * beside)

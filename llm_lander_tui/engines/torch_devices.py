@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from llm_lander_tui.engines.beside import Beside, beside_modules
-from llm_lander_tui.engines.layer_kinds import counted, places
+from llm_lander_tui.engines.layer_kinds import Counted, Rows, counted, places, row_sets
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
@@ -24,7 +23,7 @@ from llm_lander_tui.memory.linear_recipe import LinearRecipe
 from llm_lander_tui.memory.weights import Recipe, Weights, WeightTensor, weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import LatentAttention
-from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState, SpanKind
+from llm_lander_tui.models.cache import FULL, KvRow, RecurrentState
 from llm_lander_tui.models.tensors import Part, Tensor
 from llm_lander_tui.planner.scenario import Scenario
 
@@ -32,18 +31,6 @@ INDEX_BYTES = 32
 """Token ids, mask, positions and cache positions, 64-bit each, per token."""
 LOGIT_BYTES = 4
 """FP32 copy of the logits that sampling works on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Cache rows of one span on a device: bytes per token, tokens held at most (0: all)."""
-
-    layers: int
-    per_token: int
-    window: int
-
-    def bytes(self, tokens: int) -> int:
-        return self.per_token * (min(tokens, self.window) if self.window else tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +211,13 @@ def _quantised_scales(elements: int, kv: KvFormat) -> int:
     return 4 * elements // QUANTISED_GROUP if kv.k.name in {"int8", "int4"} else 0
 
 
-Counted = Sequence[tuple[int, Layer, int]]
-
-
 def _rows(layers: Counted, kv: KvFormat, rules: TorchRules) -> tuple[Rows, ...]:
-    found: dict[int, tuple[int, int]] = {}
-    for _, layer, times in layers:
-        for mixer in layer.mixers:
-            row = mixer.kv_row
-            if row is None:
-                continue
-            window = 0 if row.span == FULL else row.span.size
-            if row.span.kind is SpanKind.SLIDING and rules.cache is Cache.DYNAMIC:
-                window -= 1
-            count, size = found.get(window, (0, 0))
-            more = times * _row_bytes(row, kv, layer, rules)
-            found[window] = (count + times, size + more)
-    return tuple(Rows(count, size, window) for window, (count, size) in found.items())
+    return row_sets(
+        layers,
+        kv,
+        lambda layer, row: _row_bytes(row, kv, layer, rules),
+        last_missing=rules.cache is Cache.DYNAMIC,
+    )
 
 
 def _growth(layers: Counted, kv: KvFormat, rules: TorchRules) -> int:

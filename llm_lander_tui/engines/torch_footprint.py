@@ -78,7 +78,7 @@ class TorchFootprint:
     def _cache(self, d: Device, context: int, concurrency: int) -> int:
         total = d.state
         for rows in d.rows:
-            total += rows.bytes(context)
+            total += rows.bytes * rows.held(context)
         return concurrency * total
 
     def _live(self, d: Device, context: int, concurrency: int) -> tuple[int, int, Stage]:
@@ -93,7 +93,7 @@ class TorchFootprint:
         if growing:
             # A sliding layer keeps a view of the prompt's keys, so all of them stay allocated.
             for rows in d.rows:
-                held += rows.per_token * tokens
+                held += rows.bytes * tokens // rows.ratio
         peak, moment = cache * rules.cache_copies, DECODING
         if growing:
             peak += concurrency * context * d.growth
@@ -202,10 +202,10 @@ class TorchFootprint:
     def _cache_why(self, d: Device, context: int, concurrency: int) -> str:
         parts = []
         for rows in d.rows:
-            tokens = min(context, rows.window) if rows.window else context
+            tokens = rows.held(context)
             parts.append(
                 f"{rows.layers} layers x {format_tokens(tokens)} tokens of "
-                f"{rows.per_token // rows.layers:,} bytes"
+                f"{rows.bytes // rows.layers:,} bytes"
             )
         return (
             f"{self.rules.cache.value} cache in {self._scenario.kv.name}, {concurrency} sequences: "

@@ -28,6 +28,7 @@ from llm_lander_tui.units import GIB
 ON_MODULES = (TRANSFORMERS, AUTOGPTQ, AUTOAWQ, EXLLAMA, PYTORCH, FASTCHAT)
 ON_POOLS = (SGLANG, TENSORRT_LLM, TGI, LMDEPLOY)
 ENGINES = (*ON_MODULES, *ON_POOLS)
+COMPRESSED = "deepseek-ai/DeepSeek-V4-Pro"
 MODELS = (
     "meta-llama/Llama-3.1-8B-Instruct",
     "google/gemma-3-27b-it",
@@ -75,6 +76,27 @@ def test_the_sum_of_the_allocations_is_what_is_needed(engine: Engine, name: str,
             assert allocation.why.endswith(".")
             sums[allocation.gpu] += allocation.bytes
         assert list(footprint.needed(context, concurrency)) == sums
+
+
+@pytest.mark.parametrize("engine", [TRANSFORMERS, SGLANG], ids=lambda e: e.id)
+def test_a_compressed_past_grows_by_a_row_every_so_many_tokens(engine: Engine):
+    footprint = engine.footprint(scenario(engine, COMPRESSED))
+    cached = [
+        sum(a.bytes for a in footprint.allocations(n, 1) if a.kind is Kind.KV_CACHE)
+        for n in (100_000, 200_000)
+    ]
+    rows = presets.load(COMPRESSED).architecture.kv_rows
+    more = sum(
+        n * 2 * (r.compressed.dim + r.compressed.indexer_dim) * 100_000 // r.compressed.ratio
+        for r, n in rows
+        if r.compressed is not None
+    )
+    assert more
+    assert any(r.span.size for r, _ in rows)
+    if engine is TRANSFORMERS:
+        assert cached[1] - cached[0] == pytest.approx(more, rel=0.001)
+    else:
+        assert cached[1] - cached[0] >= more * 0.999
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.id)
