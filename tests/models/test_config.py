@@ -264,3 +264,12 @@ def test_defaults_of_the_library_classes(facts: Callable[[str], dict[str, Any]])
     """Each class's default config, in the library's own words, counts as its model does."""
     for name, row in facts("class_default_totals").items():
         assert parse_config(row["config"], name).parameters == row["parameters"], name
+
+
+def test_number_formats() -> None:
+    """Stated, with or without the prefix; early files hold float32, later ones leave it out."""
+    bare = without(LLAMA, "torch_dtype")
+    assert parse_config(LLAMA | {"torch_dtype": "torch.float16"}).dtype == "float16"
+    assert parse_config(bare | {"dtype": "float32"}).dtype == "float32"
+    assert parse_config(bare).dtype == "bfloat16"
+    assert parse_config(bare | {"model_type": "gpt_neox"}).dtype == "float32"

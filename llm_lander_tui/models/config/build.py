@@ -14,6 +14,7 @@ from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 if TYPE_CHECKING:
     from llm_lander_tui.models.config.reading import Reading
 
+_EARLY = {"bloom", "codegen", "gpt2", "gpt_bigcode", "gpt_neox", "gptj", "mamba", "opt"}
 _DIMENSIONS = ("hidden_size", "num_hidden_layers")
 _DTYPES = ("float32", "float16", "bfloat16")
 
@@ -104,7 +105,13 @@ def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:
 
 
 def _dtype(reading: Reading) -> str:
-    """The number format that the checkpoint states; files that state none are float32."""
+    """The number format that the checkpoint states.
+
+    Files from before 2023 that state none hold float32; newer ones leave it out where they are
+    quantised, and compute in bfloat16.
+    """
     stated = reading.fields.text("dtype") or str(reading.outer.get("torch_dtype") or "")
     stated = stated.removeprefix("torch.")
-    return stated if stated in _DTYPES else "bfloat16" if stated else "float32"
+    if stated in _DTYPES:
+        return stated
+    return "float32" if not stated and reading.model_type in _EARLY else "bfloat16"
