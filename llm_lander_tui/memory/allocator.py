@@ -10,10 +10,11 @@ not split counts as allocated in full.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import Generic, TypeVar
 
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.sharding import shard_bytes
@@ -81,12 +82,33 @@ def weights_held(weights: Weights, layers: range, *, outer: bool) -> Held:
 
     An expert stack is one tensor.
     """
+    pieces = _Once(_pieces)
     return held(
         piece
         for t in weights.tensors
         if (outer if t.layer is None else t.layer in layers)
-        for piece in _pieces(t)
+        for piece in pieces(t)
     )
+
+
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """A function of a weight tensor, called once for those that share shape and storage objects.
+
+    Layers of one kind share them, so that most tensors of a model are seen before.
+    """
+
+    def __init__(self, function: Callable[[WeightTensor], T]) -> None:
+        self._function = function
+        self._found: dict[tuple[int, int], T] = {}
+
+    def __call__(self, weight: WeightTensor) -> T:
+        key = (id(weight.tensor), id(weight.storage))
+        if key not in self._found:
+            self._found[key] = self._function(weight)
+        return self._found[key]
 
 
 def _pieces(weight: WeightTensor) -> tuple[int, ...]:
@@ -116,8 +138,9 @@ def rank_pieces(
     """
     found: list[int] = []
     fused: dict[tuple[int, str], int] = {}
+    sizes = _Once(lambda weight: shard_bytes(weight, tensor_parallel))
     for t in weights.tensors:
-        size = shard_bytes(t, tensor_parallel)
+        size = sizes(t)
         if t.layer is None:
             at_end = t.tensor.part in (Part.LM_HEAD, Part.NORM)
             if last if at_end else first:
