@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.models.architecture import Architecture
@@ -71,15 +71,11 @@ class AutoAwq(TorchEngine):
             f"model = AutoAWQForCausalLM.from_quantized({scenario.model.name!r}, "
             f"fuse_layers={options.fuse_layers}, max_seq_len={context}, "
             f"batch_size={scenario.concurrency})",
-            f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
-            f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
-            "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
-            "batch = tokenizer(prompts, return_tensors='pt', padding=True, truncation=True, "
-            f"max_length={max(1, context - new)}).to('cuda')",
+            *generation(scenario, context, new, "'cuda'"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",
         )
-        return "python - <<'EOF'\n" + "\n".join(lines) + "\nEOF"
+        return python_command(scenario, lines)
 
 
 def options_of(scenario: Scenario) -> AutoAwqOptions:

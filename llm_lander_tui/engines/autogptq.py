@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
@@ -78,15 +78,11 @@ class AutoGptq(TorchEngine):
             f"model = AutoGPTQForCausalLM.from_quantized({scenario.model.name!r}, "
             f'device_map="auto", attn_implementation="{options.attention.value}", '
             f"disable_exllamav2={options.kernel is Kernel.EXLLAMA})",
-            f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
-            f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
-            "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
-            "batch = tokenizer(prompts, return_tensors='pt', padding=True, truncation=True, "
-            f"max_length={max(1, context - new)}).to(model.device)",
+            *generation(scenario, context, new, "model.device"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",
         )
-        return "python - <<'EOF'\n" + "\n".join(lines) + "\nEOF"
+        return python_command(scenario, lines)
 
 
 def options_of(scenario: Scenario) -> AutoGptqOptions:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.layer_kinds import largest_matrix
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.planner.scenario import Scenario
@@ -64,7 +64,7 @@ class ExLlama(TorchEngine):
         words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
         if len(scenario.gpus) > 1:
             words.append("-gs auto")
-        return " ".join(words)
+        return on_cards(scenario, " ".join(words))
 
 
 def options_of(scenario: Scenario) -> ExLlamaOptions:

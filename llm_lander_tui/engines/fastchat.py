@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, TorchRules
 from llm_lander_tui.engines.transformers import DEQUANTISING
 from llm_lander_tui.memory.activations import Attention
@@ -72,7 +72,7 @@ class FastChat(TorchEngine):
         elif scenario.weights.name in {"BF16", "FP16"}:
             words.append(f"--dtype {'bfloat16' if scenario.weights.name == 'BF16' else 'float16'}")
         words.append(f"--limit-worker-concurrency {scenario.concurrency}")
-        return " ".join(words)
+        return on_cards(scenario, " ".join(words))
 
 
 FASTCHAT = FastChat()

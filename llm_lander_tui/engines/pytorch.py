@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
@@ -82,7 +82,7 @@ class PyTorch(TorchEngine):
             words.append("--precision 32-true")
         else:
             words.append(f"--precision {'16' if scenario.weights.name == 'FP16' else 'bf16'}-true")
-        return " ".join(words)
+        return on_cards(scenario, " ".join(words))
 
 
 def _verb(scenario: Scenario) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import TorchRules
 from llm_lander_tui.memory.weights import Recipe
@@ -63,3 +65,26 @@ class TorchEngine(ABC):
         if scenario.draft is not None and not self.drafts:
             found.append(f"{self.title} takes no draft model.")
         return tuple(found)
+
+
+def on_cards(scenario: Scenario, line: str) -> str:
+    """A command line that sees the scenario's cards only."""
+    devices = visible_devices(scenario)
+    return f"{devices} {line}" if devices else line
+
+
+def python_command(scenario: Scenario, lines: Sequence[str]) -> str:
+    """A shell command that runs a few lines of Python on the scenario's cards."""
+    code = "\n".join(lines)
+    return on_cards(scenario, f"python - <<'EOF'\n{code}\nEOF")
+
+
+def generation(scenario: Scenario, context: int, new: int, device: str) -> tuple[str, ...]:
+    """The Python lines that read a prompt, cut it to fit and make a batch of it."""
+    return (
+        f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
+        f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
+        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+        "batch = tokenizer(prompts, return_tensors='pt', padding=True, truncation=True, "
+        f"max_length={max(1, context - new)}).to({device})",
+    )

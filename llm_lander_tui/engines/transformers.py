@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import (
     TRANSFORMERS_4_40,
     TRANSFORMERS_4_46,
@@ -161,15 +161,11 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
         prelude,
         f"model = AutoModelForCausalLM.from_pretrained({', '.join(load)})",
         *beside,
-        f"tokenizer = AutoTokenizer.from_pretrained({scenario.model.name!r})",
-        f"prompts = [open('prompt.txt').read()] * {scenario.concurrency}",
-        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
-        "batch = tokenizer(prompts, return_tensors='pt', padding=True, truncation=True, "
-        f"max_length={max(1, context - new)}).to(model.device)",
+        *generation(scenario, context, new, "model.device"),
         f"output = model.generate(**batch, {', '.join(generate)})",
         "print(tokenizer.batch_decode(output)[0])",
     )
-    return "python - <<'EOF'\n" + "\n".join(lines) + "\nEOF"
+    return python_command(scenario, lines)
 
 
 def _bitsandbytes(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,9 +129,20 @@ def test_more_tokens_or_sequences_never_need_less(
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.id)
-def test_a_start_command_names_model_and_runs_in_a_shell(engine: Engine):
-    command = engine.command(scenario(engine, gpus=2), 8192)
-    assert LLAMA in command
+@pytest.mark.parametrize("name", [LLAMA, "/models/it's a; rm -rf $HOME"])
+def test_a_start_command_can_be_pasted(engine: Engine, name: str):
+    asked = scenario(engine, gpus=2)
+    asked = replace(asked, model=replace(asked.model, name=name))
+    command = engine.command(asked, 8192)
+    if engine is not TGI:
+        assert command.startswith("CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0,1 ")
+    _, heredoc, code = command.partition("python - <<'EOF'\n")
+    if heredoc:
+        code = code.removesuffix("\nEOF")
+        compile(code, "snippet", "exec")
+        assert repr(name) in code
+    else:
+        assert name in shlex.split(command)
     if engine in ON_POOLS:
         assert "8192" in command
 
