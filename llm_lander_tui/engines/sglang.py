@@ -49,6 +49,7 @@ class SglangOptions:
     disable_cuda_graph: bool = False
     page_size: int = 1
     swa_full_tokens_ratio: float = 0.8
+    expert_parallel: bool = False
 
 
 OPTIONS = (
@@ -72,6 +73,12 @@ OPTIONS = (
     ),
     Option("disable_cuda_graph", "--disable-cuda-graph", "no CUDA graphs", (False, True)),
     Option("page_size", "--page-size", "tokens of a KV page", (1, 16, 32, 64, 128)),
+    Option(
+        "expert_parallel",
+        "--ep-size",
+        "whole experts on each GPU, not a part of each",
+        (False, True),
+    ),
 )
 
 
@@ -112,6 +119,7 @@ class Sglang(PoolEngine):
             window_share=options.swa_full_tokens_ratio,
             state_slots=STATE_SLOTS,
             absorbs_latent=True,
+            expert_parallel=options.expert_parallel,
             source=SOURCE,
         )
 
@@ -122,6 +130,8 @@ class Sglang(PoolEngine):
         words += ["--tp-size", str(scenario.tensor_parallel)]
         if scenario.pipeline_parallel > 1:
             words += ["--pp-size", str(scenario.pipeline_parallel)]
+        if options.expert_parallel:
+            words += ["--ep-size", str(scenario.tensor_parallel)]
         words += ["--context-length", str(context)]
         words += ["--max-running-requests", str(max(1, scenario.concurrency))]
         words += ["--mem-fraction-static", f"{fraction:.3f}"]

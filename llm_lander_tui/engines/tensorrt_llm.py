@@ -32,6 +32,7 @@ class TensorRtOptions:
     max_batch_size: int = 2048
     tokens_per_block: int = 32
     cuda_graphs: bool = True
+    expert_parallel: bool = False
 
 
 OPTIONS = (
@@ -46,6 +47,12 @@ OPTIONS = (
     ),
     Option(
         "max_batch_size", "--max_batch_size", "sequences of one step", (64, 256, 512, 1024, 2048)
+    ),
+    Option(
+        "expert_parallel",
+        "--ep_size",
+        "whole experts on each GPU, not a part of each",
+        (False, True),
     ),
 )
 
@@ -84,6 +91,7 @@ class TensorRtLlm(PoolEngine):
             block=options.tokens_per_block,
             tile=TILE,
             absorbs_latent=True,
+            expert_parallel=options.expert_parallel,
             source=SOURCE,
         )
 
@@ -92,6 +100,8 @@ class TensorRtLlm(PoolEngine):
         words = ["trtllm-serve", scenario.model.name, "--backend", "pytorch"]
         words += ["--tp_size", str(scenario.tensor_parallel)]
         words += ["--pp_size", str(scenario.pipeline_parallel)]
+        if options.expert_parallel:
+            words += ["--ep_size", str(scenario.tensor_parallel)]
         words += ["--max_batch_size", str(options.max_batch_size)]
         words += ["--max_num_tokens", str(options.max_num_tokens)]
         words += ["--max_seq_len", str(context)]

@@ -139,3 +139,20 @@ def test_a_card_that_others_use_leaves_a_smaller_pool():
     free = SGLANG.footprint(scenario(SGLANG)).pool_tokens(0)
     left = SGLANG.footprint(scenario(SGLANG, gpus=(busy,))).pool_tokens(0)
     assert left < free
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "flag"),
+    [
+        (SGLANG, SglangOptions(expert_parallel=True), "--ep-size 8"),
+        (TENSORRT_LLM, TensorRtOptions(expert_parallel=True), "--ep_size 8"),
+    ],
+)
+def test_whole_experts_may_go_where_their_parts_may_not(engine, options, flag):
+    # 128 experts of 768: 96 columns a rank split a block of 128, 16 whole experts do not.
+    name, cards = "Qwen/Qwen3-30B-A3B", (H100,) * 8
+    parts = scenario(engine, name, "FP8-block", gpus=cards)
+    whole = replace(parts, options=options)
+    assert engine.footprint(parts).problems
+    assert not engine.footprint(whole).problems
+    assert flag in engine.command(whole, 4096)
