@@ -174,6 +174,21 @@ def test_what_it_refuses(changes, words) -> None:
     assert any(words in problem for problem in problems)
 
 
+def test_a_latent_cache_has_one_format() -> None:
+    asked = scenario("deepseek-ai/DeepSeek-V2-Lite", kv=kv_format("q8_0/f16"))
+    assert any("latent" in problem for problem in LLAMACPP.footprint(asked).problems)
+
+
+def test_compressed_attention_keeps_windows_rows_and_compressors() -> None:
+    # DeepSeek-V4-Flash at 131,072 tokens, as its own log has it: windows of 128 + 512 in 768 cells
+    # of 43 layers, a row of 512 + 128 for every 4 tokens in 21 and of 512 for every 128 in 20; the
+    # compressors of 21 layers 2 x 8 x 2 x (512 + 128) numbers, of 20 layers 2 x 128 x 512.
+    kv = 43 * 768 * 512 * 2 + 21 * 32768 * (512 + 128) * 2 + 20 * 1024 * 512 * 2
+    state = 4 * (21 * 2 * 8 * 2 * (512 + 128) + 20 * 2 * 128 * 512)
+    assert kv == round(892.25 * MIB)
+    assert context_bytes("deepseek-ai/DeepSeek-V4-Flash", 131072) == kv + state
+
+
 def test_a_row_that_blocks_do_not_divide_is_refused() -> None:
     # OLMo-like heads are multiples of 32; one of 80 x 1 is not.
     architecture = model("microsoft/phi-2").architecture

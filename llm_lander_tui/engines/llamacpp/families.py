@@ -38,7 +38,8 @@ class Family:
     subtract the mean, which cannot be done in place. `rows`: where the rows of output are picked.
     `rope`: which layers rotate queries and keys. `residual_first`: the sum after the feed-forward
     is made in place of the residual, `mixer_residual_first`: that after the mixer too.
-    `weighted_inputs`: experts' weights scale their inputs.
+    `weighted_inputs`: experts' weights scale their inputs. `scaled_embedding`: the embedding is
+    multiplied by a constant.
     """
 
     windows: bool = False
@@ -48,18 +49,27 @@ class Family:
     residual_first: bool = False
     mixer_residual_first: bool = False
     weighted_inputs: bool = False
+    scaled_embedding: bool = False
 
 
 _PLAIN = Family()
 _WINDOWED = Family(windows=True)
+_SCALED = Family(scaled_embedding=True)
+_GEMMA = Family(windows=True, scaled_embedding=True)
 _LATE = Family(rows=Rows.AFTER_NORM)
 _LAYER_NORM = Family(layer_norm=True)
 
 FAMILIES: Mapping[str, Family] = {
-    "gemma2": _WINDOWED,
-    "gemma3_text": _WINDOWED,
-    "gemma3n_text": _WINDOWED,
-    "gemma4_text": Family(windows=True, rows=Rows.AFTER_NORM),
+    "gemma": _SCALED,
+    "granite": _SCALED,
+    "granitemoe": _SCALED,
+    "granitemoeshared": _SCALED,
+    "minicpm": _SCALED,
+    "minicpm3": _SCALED,
+    "gemma2": _GEMMA,
+    "gemma3_text": _GEMMA,
+    "gemma3n_text": _GEMMA,
+    "gemma4_text": Family(windows=True, rows=Rows.AFTER_NORM, scaled_embedding=True),
     "gpt_oss": Family(windows=True, rows=Rows.BEFORE_NORM),
     "cohere": _LAYER_NORM,
     "cohere2": Family(windows=True, layer_norm=True, rope=Rope.WINDOWED),
@@ -74,7 +84,7 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3_5_text": _LATE,
     "qwen3_5_moe_text": _LATE,
     "nemotron_h": Family(rows=Rows.AFTER_NORM, rope=Rope.NONE),
-    "granitemoehybrid": Family(rope=Rope.WITHOUT_STATE),
+    "granitemoehybrid": Family(rope=Rope.WITHOUT_STATE, scaled_embedding=True),
     "jamba": Family(rope=Rope.NONE),
     "lfm2": Family(residual_first=True, mixer_residual_first=True),
     "lfm2_moe": Family(residual_first=True, mixer_residual_first=True),

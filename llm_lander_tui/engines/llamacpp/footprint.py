@@ -279,6 +279,9 @@ def _problems(scenario: Scenario, options: LlamaCppOptions) -> tuple[str, ...]:
         found.append(f"llama.cpp runs GGUF files, not {scenario.weights.name}.")
     if scenario.kv.v.size > 1 and not options.uses_flash_attention:
         found.append(f"A {scenario.kv.v.name} value cache needs flash attention, which is off.")
+    latent = any(row.latent for row, _ in scenario.model.architecture.kv_rows)
+    if latent and scenario.kv.k != scenario.kv.v:
+        found.append("A latent cache holds keys and values in one format, not in two.")
     unaligned = unaligned_row(scenario.model.architecture, scenario.kv)
     if unaligned is not None:
         found.append(unaligned)

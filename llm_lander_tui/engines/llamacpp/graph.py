@@ -4,7 +4,8 @@ Sizes are bytes as coefficients on a basis of what a question varies, so that on
 every context and concurrency: constant, tokens of the micro-batch (`TOKENS`), rows of output
 (`ROWS`), sequences (`SEQUENCES`), and for each cache its cells times tokens (masks, scores) and its
 cells times streams.
-Views are not tensors of their own: an operation on a view names the tensor that holds the data.
+An operation on a view names the tensor that holds the data, and a `View` only where several views
+of one tensor may cross devices.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Tensor:
         self,
         name: str,
         size: Size,
-        sources: Sequence[Tensor] = (),
+        sources: Sequence[Tensor | View] = (),
         *,
         weights: Sequence[Weight] = (),
         reuses: bool = False,
@@ -92,6 +93,15 @@ class Tensor:
         self.rows = rows
         self.is_input = is_input
         self.kept = False
+
+
+class View:
+    """A part of a tensor as a source of its own: what crosses devices is copied view by view."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: Tensor) -> None:
+        self.root = root
 
 
 class Graph:
@@ -116,8 +126,10 @@ class Graph:
         self.inputs.append(found)
         return found
 
-    def expand(self, tensor: Tensor) -> None:
+    def expand(self, tensor: Tensor | View) -> None:
         """Append the tensor after everything that it needs, sources first, left to right."""
+        if isinstance(tensor, View):
+            tensor = tensor.root
         if tensor in self._seen or tensor.is_input:
             return
         self._seen.add(tensor)

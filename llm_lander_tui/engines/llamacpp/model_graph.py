@@ -114,6 +114,8 @@ class _Builder:
         b.device = self.host
         x = b.op("embedding", hidden, (tokens,), weights=(b.weight("token_embd"),))
         x.rows = CONSTANT
+        if self.family.scaled_embedding:
+            x = b.unary("scaled embedding", hidden, x)
         last = len(self.architecture.layers) - 1
         late = self.family.rows is not Rows.LAST_LAYER
         for number, layer in self._kept():

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_lander_tui.engines.llamacpp.blocks import Blocks
-from llm_lander_tui.engines.llamacpp.graph import CONSTANT, F32, SEQUENCES, TOKENS, Tensor, Weight
+from llm_lander_tui.engines.llamacpp.graph import (
+    CONSTANT,
+    F32,
+    SEQUENCES,
+    TOKENS,
+    Tensor,
+    View,
+    Weight,
+)
 from llm_lander_tui.models.cache import RecurrentState
 from llm_lander_tui.models.linear_attention import (
     GatedDeltaNet,
@@ -98,7 +106,8 @@ class RecurrentGraph:
         self._save(joined)
         convolved = self._convolve("ssm_conv1d", channels, joined, bias=mixer.conv_bias)
         step = b.bias("ssm_dt", mixer.heads, b.op("cont", mixer.heads, (mixed,)))
-        result = self._scan(mixer.state, mixer.inner, (convolved, step))
+        values, inputs, outputs = (View(convolved) for _ in range(3))
+        result = self._scan(mixer.state, mixer.inner, (values, step, inputs, outputs))
         self._save(result)
         skipped = b.op("skip", mixer.inner, (convolved,), weights=(b.weight("ssm_d"),))
         summed = b.op("sum", mixer.inner, (result, skipped), reuses=True)
@@ -118,7 +127,8 @@ class RecurrentGraph:
         self._save(joined)
         convolved = self._convolve("ssm_conv1d", inner, joined, bias=mixer.conv_bias)
         inputs = b.project("ssm_x", rank + 2 * size, convolved)
-        narrow, reads = b.op("cont", rank, (inputs,)), [inputs]
+        narrow = b.op("cont", rank, (inputs,))
+        reads: list[Tensor | View] = [View(inputs), View(inputs)]
         if mixer.inner_norms:
             narrow = b.norm("ssm_dt_norm", rank, inputs, viewed=True)
             reads = [b.norm(f"ssm_{n}_norm", size, inputs, viewed=True) for n in ("b", "c")]
@@ -194,7 +204,7 @@ class RecurrentGraph:
         terms = ((TOKENS, F32 * width), (SEQUENCES, F32 * state.recurrent_elements))
         return Tensor(name, self.blocks.graph.size(terms), sources)
 
-    def _scan(self, state: RecurrentState, inner: int, sources: Sequence[Tensor]) -> Tensor:
+    def _scan(self, state: RecurrentState, inner: int, sources: Sequence[Tensor | View]) -> Tensor:
         """The selective scan, which reads the states where they are cached.
 
         Its result is one long row, too small a batch for the GPU to take from the host.

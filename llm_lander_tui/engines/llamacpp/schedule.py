@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from llm_lander_tui.engines.llamacpp.graph import Graph, Size, Tensor, Weight
+from llm_lander_tui.engines.llamacpp.graph import Graph, Size, Tensor, View, Weight
 
 Step = tuple[int, tuple[int, ...], bool]
 """A tensor by number, what it reads, and whether it may take a source's place. A step that reads
@@ -58,7 +58,10 @@ def _assign(nodes: Sequence[Tensor], cpu: int, offloaded: Container[int]) -> dic
     return places
 
 
-def _operands(node: Tensor) -> tuple[Tensor | Weight, ...]:
+Operand = Tensor | View | Weight
+
+
+def _operands(node: Tensor) -> tuple[Operand, ...]:
     return (*node.weights, *node.sources)
 
 
@@ -70,7 +73,7 @@ class _Splitter:
         self._places = places
         self._cpu = cpu
         self._copies = copies
-        self._numbers: dict[tuple[Tensor | Weight, int], int] = {}
+        self._numbers: dict[tuple[Operand, int], int] = {}
         self._sizes: list[Size] = []
         self._devices: list[int] = []
         self._first: list[int] = []
@@ -81,7 +84,7 @@ class _Splitter:
         for tensor in self._graph.inputs:
             self._input(tensor)
         split: list[Tensor] = []
-        crossing: dict[tuple[Tensor | Weight, int], None] = {}
+        crossing: dict[tuple[Operand, int], None] = {}
         current = None
         for node in self._graph.nodes:
             device = self._places[node]
@@ -103,12 +106,18 @@ class _Splitter:
             tuple(self._steps),
         )
 
-    def _at(self, source: Tensor | Weight) -> int:
+    def _at(self, source: Operand) -> int:
         if isinstance(source, Weight):
             return source.device
+        if isinstance(source, View):
+            source = source.root
         return self._cpu if source.is_input else self._places[source]
 
-    def _new(self, key: tuple[Tensor | Weight, int], size: Size, device: int) -> int:
+    def _source(self, source: Operand, device: int) -> Operand:
+        """What a view is read from: its tensor where that is, its own copy elsewhere."""
+        return source.root if isinstance(source, View) and self._at(source) == device else source
+
+    def _new(self, key: tuple[Operand, int], size: Size, device: int) -> int:
         number = len(self._sizes)
         self._numbers[key] = number
         self._sizes.append(size)
@@ -125,15 +134,16 @@ class _Splitter:
     def _emit(
         self,
         split: Sequence[Tensor],
-        crossing: dict[tuple[Tensor | Weight, int], None],
+        crossing: dict[tuple[Operand, int], None],
         device: int | None,
     ) -> None:
         if device is None:
             return
         for source, _ in crossing:
-            if isinstance(source, Tensor):
-                self._steps.append((-1, (self._numbers[source, self._at(source)],), False))
-            size = source.size
+            held = source.root if isinstance(source, View) else source
+            if isinstance(held, Tensor):
+                self._steps.append((-1, (self._numbers[held, self._at(held)],), False))
+            size = held.size
             number = self._new((source, device), size, device)
             self._steps.append((number, (), False))
             if self._copies > 1:
@@ -146,9 +156,9 @@ class _Splitter:
                     self._kept.add(len(self._sizes) - 1)
         for node in split:
             reads = [
-                self._numbers[source, device]
+                self._numbers[self._source(source, device), device]
                 for source in _operands(node)
-                if self._at(source) != device or isinstance(source, Tensor)
+                if self._at(source) != device or not isinstance(source, Weight)
             ]
             number = self._new((node, device), node.size, device)
             if node.kept:
