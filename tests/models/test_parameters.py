@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_lander_tui.models import presets
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.summary import mtp_parameters, parts
@@ -17,6 +18,9 @@ EXCEPTIONS = {
     "this old flat form; the totals of published copies are untied",
     "Qwen/Qwen2.5-Omni-AWQ": "the row counts talker and speech decoder; engines load the "
     "thinker alone, 8,931,813,888 parameters",
+    "OpenGVLab/InternVL2-2B": "the row counts the language model alone; with the tower the total "
+    "is the published 2,205,754,368",
+    "OpenGVLab/InternVL2-4B": "the same: published 4,146,855,936",
     "stepfun-ai/Step-3.7-Flash": "the class ignores the stated vocabulary of 128,896 in a flat "
     "config and takes its own 128,815",
     "stepfun-ai/Step-3.7-Flash-FP8": "the same",
@@ -73,6 +77,38 @@ def test_published_totals_hold_mtp_layers(
 def test_the_thinker_of_an_omni_model(architecture: Callable[[str], Architecture]) -> None:
     """transformers 5.23 builds Qwen2.5-Omni's thinker with 8,931,813,888 parameters."""
     assert architecture("Qwen/Qwen2.5-Omni-AWQ").parameters == 8_931_813_888
+
+
+SMALL_VIT: dict[str, object] = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "image_size": 448,
+    "patch_size": 14, "norm_type": "layer_norm", "qk_normalization": False, "qkv_bias": True,
+}  # fmt: skip
+LARGE_VIT: dict[str, object] = {
+    "hidden_size": 3200, "intermediate_size": 12_800, "num_hidden_layers": 45, "image_size": 448,
+    "patch_size": 14, "norm_type": "rms_norm", "qk_normalization": True, "qkv_bias": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language_model", "vision", "published"),
+    [
+        ("Qwen/Qwen3-8B", SMALL_VIT, 8_528_318_464),
+        ("Qwen/Qwen3-14B", SMALL_VIT, 15_119_523_840),
+        ("Qwen/Qwen3-30B-A3B", SMALL_VIT, 30_848_730_112),
+        ("Qwen/Qwen3-32B", LARGE_VIT, 38_390_405_504),
+        ("Qwen/Qwen3-235B-A22B", LARGE_VIT, 240_699_370_368),
+    ],
+)
+def test_internvl_3_5_as_published(
+    language_model: str, vision: dict[str, object], published: int
+) -> None:
+    """InternVL3.5 is a Qwen3 behind InternViT; totals of OpenGVLab's repositories on the Hub."""
+    config = {
+        "model_type": "internvl_chat",
+        "llm_config": presets.config(language_model),
+        "vision_config": vision,
+    }
+    assert parse_config(config).parameters == published
 
 
 def test_parts_add_up(facts: Facts, architecture: Callable[[str], Architecture]) -> None:

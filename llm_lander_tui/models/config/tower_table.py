@@ -63,6 +63,7 @@ TOWERS: dict[str, tuple[_Tower, ...]] = {
     "paddleocr_vl": (_Tower(_VISION, "paddleocr_vl_vision", towers.paddleocr),),
     "qwen2_audio": (_Tower("audio_config", "qwen2_audio_encoder", towers_more.qwen2_audio),),
     "internvl": (_Tower(_VISION, "internvl_vision", towers_more.internvl),),
+    "internvl_chat": (_Tower(_VISION, "internvl_vision", towers_more.internvl),),
 }
 _ENCODERS = {"clip_vision_model", "pixtral", "siglip_vision_model"}
 """Encoders that several model types carry; the config's own word for them counts."""

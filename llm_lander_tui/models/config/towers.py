@@ -70,6 +70,8 @@ class Blocks:
     head_norm: int = 0
     """The head size of query and key norms (0: none)."""
     key_bias: bool = True
+    output_bias: bool = False
+    """A bias on the output projection alone, where the others have none."""
 
     def add(self, parts: Parts, path: str) -> None:
         """The tensors of all blocks."""
@@ -77,7 +79,8 @@ class Blocks:
         for which in ("q", "k", "v"):
             bias = self.attention_bias and (self.key_bias or which != "k")
             parts.linear(f"{path}.attn.{which}_proj", h, h, n, bias=bias, shard=Shard.COLUMN)
-        parts.linear(f"{path}.attn.out_proj", h, h, n, bias=self.attention_bias, shard=Shard.ROW)
+        output_bias = self.attention_bias or self.output_bias
+        parts.linear(f"{path}.attn.out_proj", h, h, n, bias=output_bias, shard=Shard.ROW)
         inner = ("gate", "up") if self.gated else ("up",)
         for which in inner:
             parts.linear(

@@ -220,16 +220,31 @@ def _embedder(parts: Parts, path: str, vocab: int, width: int, hidden: int) -> N
 
 
 def internvl(vision: Fields, hidden: int) -> list[Tensor]:
-    """InternViT with a pixel-shuffle projector (the library's own InternVL 2.5 and 3)."""
+    """InternViT with a pixel-shuffle projector (InternVL 2 to 3.5).
+
+    The large encoder (InternViT-6B) has RMS norms, no biases on queries, keys and values, and norms
+    over their full width; totals were checked against the published ones of both sizes.
+    """
     h, ff = vision.positive("hidden_size"), vision.positive("intermediate_size")
     n = vision.positive("num_hidden_layers")
     image, patch = (_side(vision, name) for name in ("image_size", "patch_size"))
+    large = vision.text("norm_type", "layer_norm") == "rms_norm"
+    normed = vision.flag("qk_normalization") or vision.flag("use_qk_norm")
     parts = Parts("vision_tower")
     parts.vector("cls_token", h)
     parts.table("patch_embedding", h, 3 * patch * patch)
     parts.vector("patch_embedding", h, bias=True)
     parts.table("position_embeddings", (image // patch) ** 2 + 1, h)
-    Blocks(n, h, ff).add(parts, "encoder.layer")
+    blocks = Blocks(
+        n,
+        h,
+        ff,
+        attention_bias=vision.flag("qkv_bias", default=not large),
+        output_bias=True,
+        norm_bias=not large,
+        head_norm=h if normed else 0,
+    )
+    blocks.add(parts, "encoder.layer")
     parts.vector("encoder.layer.lambda_1", h, n)
     parts.vector("encoder.layer.lambda_2", h, n)
     parts.norm("multi_modal_projector.layer_norm", 4 * h)
