@@ -12,7 +12,7 @@ from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp import LLAMACPP, FlashAttention, LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.builds import Build, build_at
 from llm_lander_tui.engines.llamacpp.cache import Cells, cells_of
-from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint
+from llm_lander_tui.engines.llamacpp.footprint import MOST_SLOTS, LlamaCppFootprint
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.gpus.gpu import Gpu
@@ -25,6 +25,8 @@ from llm_lander_tui.units import GIB, MIB
 _UNTOLD_MEMORY = 80 * GIB
 _DEFAULT_UBATCH = 512
 _DEFAULT_BATCH = 2048
+_MOST_GPUS = 16
+"""GGML_CUDA_MAX_DEVICES."""
 _LATE_ROLLBACK = 10200
 """Build from which a sequence keeps one state more than the tokens that are drafted (common.h)."""
 
@@ -37,6 +39,10 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
     config = text(record, "config")
     if config is None:
         return Skipped("no config of the model")
+    gpus = integer(record, "n_gpus") or 1
+    slots = integer(record, "n_seq_max") or 1
+    if not (0 < gpus <= _MOST_GPUS and 0 < slots <= MOST_SLOTS):
+        return Skipped("more devices or sequences than llama.cpp takes")
     if isinstance(record.get("bytes"), Mapping):
         return tuple(_allocator_answer(record, model_of(config)))
     usable = words(record, "usable")
@@ -51,8 +57,8 @@ def _allocator_answer(record: Record, model: Model) -> Iterator[Comparison]:
     """Bytes by device with all options stated (schema of llamacpp_golden)."""
     slots = integer(record, "n_seq_max") or 1
     options = LlamaCppOptions(
-        ubatch=integer(record, "n_ubatch") or _DEFAULT_UBATCH,
-        batch=integer(record, "n_batch") or _DEFAULT_BATCH,
+        ubatch=_positive(record, "n_ubatch", _DEFAULT_UBATCH),
+        batch=_positive(record, "n_batch", _DEFAULT_BATCH),
         flash_attention=_flash(record.get("flash_attn") is True),
         gpu_layers=integer(record, "ngl"),
         cpu_moe_layers=integer(record, "n_cpu_moe") or 0,
@@ -67,6 +73,8 @@ def _allocator_answer(record: Record, model: Model) -> Iterator[Comparison]:
     cells = cells_of(integer(record, "n_ctx") or 0, slots, options)
     working = footprint.working(cells)
     for device, held in _by_device(record).items():
+        if device >= len(working.devices):
+            continue
         compute = working.host if device == HOST else working.devices[device]
         yield Comparison("model_buffers", held["model"], footprint.model_bytes(device))
         yield Comparison("kv_buffers", held["context"], footprint.context_bytes(device, cells))
@@ -103,8 +111,8 @@ class _Launch:
         self._slots = self._slot_count(build)
         flash = record.get("flash_attn")
         self._options = LlamaCppOptions(
-            ubatch=integer(record, "n_ubatch") or _DEFAULT_UBATCH,
-            batch=integer(record, "n_batch") or _DEFAULT_BATCH,
+            ubatch=_positive(record, "n_ubatch", _DEFAULT_UBATCH),
+            batch=_positive(record, "n_batch", _DEFAULT_BATCH),
             flash_attention=_flash(flash if isinstance(flash, bool) else True),
             kv_unified=self._unified(build),
             build=replace(build, logits_of_batch=True) if "embeddings" in self._words else build,
@@ -125,7 +133,7 @@ class _Launch:
     def _slot_count(self, build: Build) -> int:
         """Slots as stated; a server's default where that is stated, else one (other programs)."""
         stated = integer(self._record, "n_seq_max")
-        if stated is not None:
+        if stated:
             return stated
         return build.default_slots if "default np" in self._words else 1
 
@@ -275,6 +283,11 @@ def _footprint(
     )
     scenario = Scenario(model, LLAMACPP, recipe or GgufRecipe("F16"), kv, cards, 0, options=options)
     return LLAMACPP.footprint(scenario)
+
+
+def _positive(record: Record, name: str, default: int) -> int:
+    value = integer(record, name)
+    return value if value is not None and value > 0 else default
 
 
 def _flash(on: bool) -> FlashAttention:

@@ -174,6 +174,11 @@ def test_what_it_refuses(changes, words) -> None:
     assert any(words in problem for problem in problems)
 
 
+def test_more_slots_than_it_opens_are_refused() -> None:
+    assert any("256" in p for p in LLAMACPP.footprint(scenario(concurrency=257)).problems)
+    assert not LLAMACPP.footprint(scenario(concurrency=256)).problems
+
+
 def test_a_latent_cache_has_one_format() -> None:
     asked = scenario("deepseek-ai/DeepSeek-V2-Lite", kv=kv_format("q8_0/f16"))
     assert any("latent" in problem for problem in LLAMACPP.footprint(asked).problems)

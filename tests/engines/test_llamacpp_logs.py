@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llm_lander_tui.accuracy.library import ConfigLibrary
 from llm_lander_tui.accuracy.llamacpp import predict
@@ -51,6 +53,35 @@ def test_model_buffers_and_file_sizes(errors) -> None:
 def test_a_log_without_usable_quantities_is_skipped() -> None:
     assert isinstance(predict({"config": "Qwen__Qwen3-8B", "usable": []}, LIBRARY), Skipped)
     assert isinstance(predict({"usable": ["kv_buffers"]}, LIBRARY), Skipped)
+
+
+BASE = {
+    "config": "Qwen__Qwen3-0.6B",
+    "usable": ["kv_buffers", "state_buffers", "model_buffers", "compute_buffers", "file_size"],
+    "n_ctx": 4096,
+    "weight_format": "Q8_0",
+    "measured": {"kv_self_size_mib": 448.0, "compute_buffers_mib": {"CUDA0": 298.0}},
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    key=st.sampled_from(
+        ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "ngl", "n_gpus", "n_cpu_moe", "type_k",
+         "type_v", "options", "measured", "usable", "engine_version", "date", "bytes")
+    ),
+    value=st.one_of(
+        st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False),
+        st.text(max_size=8), st.lists(st.integers(), max_size=2),
+        st.dictionaries(st.sampled_from(("CUDA0", "breakdown")), st.integers(), max_size=2),
+    ),
+)  # fmt: skip
+def test_any_field_may_hold_anything(key, value) -> None:
+    try:
+        result = predict(BASE | {key: value}, LIBRARY)
+    except LanderError:
+        return
+    assert isinstance(result, Skipped | tuple)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ STATE_SOURCE = "llama-memory-recurrent.cpp: 32-bit rows, one per sequence and la
 COMPUTE_SOURCE = "ggml graph allocator; 351 allocations of llama.cpp's own allocator"
 MODEL_SOURCE = "llama-model.cpp load_tensors"
 LORA_SOURCE = "llama-adapter.cpp: tensors of an adapter lie with the tensor that they adapt"
+MOST_SLOTS = 256
+"""LLAMA_MAX_SEQ (llama-cparams.h)."""
 COMPUTE_SPREAD = 0.03
 """Largest error of the median family against measured CUDA compute buffers."""
 UNKNOWN_GRAPH_SPREAD = 0.3
@@ -279,6 +281,8 @@ def _problems(scenario: Scenario, options: LlamaCppOptions) -> tuple[str, ...]:
         found.append(f"llama.cpp runs GGUF files, not {scenario.weights.name}.")
     if scenario.kv.v.size > 1 and not options.uses_flash_attention:
         found.append(f"A {scenario.kv.v.name} value cache needs flash attention, which is off.")
+    if scenario.concurrency > MOST_SLOTS:
+        found.append(f"llama.cpp opens {MOST_SLOTS} slots at most, not {scenario.concurrency:,}.")
     latent = any(row.latent for row, _ in scenario.model.architecture.kv_rows)
     if latent and scenario.kv.k != scenario.kv.v:
         found.append("A latent cache holds keys and values in one format, not in two.")

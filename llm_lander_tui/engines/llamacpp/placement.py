@@ -36,7 +36,7 @@ def place(layers: int, options: LlamaCppOptions, free_bytes: tuple[int, ...]) ->
     the free bytes of each GPU. In row and none mode the main GPU holds all offloaded units.
     """
     units = layers + 1
-    count = units if options.gpu_layers is None else min(options.gpu_layers, units)
+    count = units if options.gpu_layers is None else max(0, min(options.gpu_layers, units))
     if not free_bytes:
         count = 0
     start = units - count
