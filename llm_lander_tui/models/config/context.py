@@ -51,6 +51,14 @@ def rope_scaling(reading: Reading) -> Mapping[str, object]:
     return full if isinstance(full, Mapping) else found
 
 
+def _rotates(reading: Reading) -> bool:
+    """Whether any layer has a rotary embedding: not with ALiBi, learned or no positions."""
+    fields = reading.fields
+    if not reading.family.rotary or not fields.integer("num_attention_heads", 0):
+        return False
+    return not fields.flag("alibi") and fields.get("position_embedding_type") != "nope"
+
+
 def rope_tables(reading: Reading) -> tuple[RopeTable, ...]:
     """The rotary tables, one for each distinct embedding among the layers.
 
@@ -59,7 +67,7 @@ def rope_tables(reading: Reading) -> tuple[RopeTable, ...]:
     """
     fields = reading.fields
     limit = fields.integer("max_position_embeddings", 0)
-    if not limit or not fields.integer("num_attention_heads", 0):
+    if not limit or not _rotates(reading):
         return ()
     found = fields.mapping("rope_parameters") or fields.mapping("rope_scaling")
     kinds = [value for value in found.values() if isinstance(value, Mapping)] or [found]

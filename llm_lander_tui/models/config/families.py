@@ -132,6 +132,7 @@ _CHATGLM = Family(
     attention_module="self_attention",
 )
 _GPT2 = Family(
+    rotary=False,
     norm=Norm.LAYER,
     qkv_bias=True,
     out_bias=True,
@@ -178,6 +179,7 @@ _FALCON = Family(
     attention_module="self_attention",
 )
 _OPT = Family(
+    rotary=False,
     norm=Norm.LAYER,
     qkv_bias="enable_bias",
     out_bias="enable_bias",
@@ -188,7 +190,12 @@ _OPT = Family(
     kv_heads=older.all_heads,
 )
 _MPT = Family(
-    gated=False, fused_qkv=True, width=older.by_ratio, attention_module="attn", mlp_module="ffn"
+    rotary=False,
+    gated=False,
+    fused_qkv=True,
+    width=older.by_ratio,
+    attention_module="attn",
+    mlp_module="ffn",
 )
 _STARCODER2 = Family(
     norm=Norm.LAYER,
@@ -230,6 +237,7 @@ _HUNYUAN = Family(
     mlp=special.hunyuan_mlp,
 )
 _JAMBA = Family(
+    rotary=False,
     mixers=hybrids.jamba,
     pattern=hybrids.jamba_pattern,
     sparse=hybrids.jamba_sparse,
@@ -240,8 +248,11 @@ _JAMBA = Family(
 _FALCON_H1 = replace(
     _LLAMA, mixers=hybrids.falcon_h1, norms=_JAMBA.norms, mlp_module="feed_forward"
 )
-_MAMBA = Family(norms=(("attn_norm", "norm"),), mixers=hybrids.only_mamba1, mlp=hybrids.no_mlp)
+_MAMBA = Family(
+    rotary=False, norms=(("attn_norm", "norm"),), mixers=hybrids.only_mamba1, mlp=hybrids.no_mlp
+)
 _NEMOTRON_H = Family(
+    rotary=False,
     norms=(("attn_norm", "norm"),),
     qkv_bias="attention_bias",
     out_bias="attention_bias",

@@ -83,6 +83,8 @@ class Family:
     output_gate: bool = False
     final_norm: bool = True
     embedding_norm: bool = False
+    rotary: bool = True
+    """Whether attention rotates queries and keys."""
     positions: str = ""
     """The field with the rows of a learned position embedding."""
     position_offset: int = 0
