@@ -39,7 +39,7 @@ class Family:
     `rope`: which layers rotate queries and keys. `residual_first`: the sum after the feed-forward
     is made in place of the residual, `mixer_residual_first`: that after the mixer too.
     `weighted_inputs`: experts' weights scale their inputs. `scaled_embedding`: the embedding is
-    multiplied by a constant.
+    multiplied by a constant. `approximate`: the family's graph holds more than is built here.
     """
 
     windows: bool = False
@@ -50,6 +50,7 @@ class Family:
     mixer_residual_first: bool = False
     weighted_inputs: bool = False
     scaled_embedding: bool = False
+    approximate: bool = False
 
 
 _PLAIN = Family()
@@ -68,8 +69,14 @@ FAMILIES: Mapping[str, Family] = {
     "minicpm3": _SCALED,
     "gemma2": _GEMMA,
     "gemma3_text": _GEMMA,
-    "gemma3n_text": _GEMMA,
-    "gemma4_text": Family(windows=True, rows=Rows.AFTER_NORM, scaled_embedding=True),
+    "gemma3n_text": Family(windows=True, scaled_embedding=True, approximate=True),
+    "gemma4_text": Family(
+        windows=True, rows=Rows.AFTER_NORM, scaled_embedding=True, approximate=True
+    ),
+    "kimi_linear": Family(approximate=True),
+    "falcon_h1": Family(approximate=True),
+    "minimax_m3": Family(approximate=True),
+    "minimax_m3_vl_text": Family(approximate=True),
     "gpt_oss": Family(windows=True, rows=Rows.BEFORE_NORM),
     "cohere": _LAYER_NORM,
     "cohere2": Family(windows=True, layer_norm=True, rope=Rope.WINDOWED),

@@ -33,7 +33,7 @@ MOST_SLOTS = 256
 COMPUTE_SPREAD = 0.03
 """Largest error of the median family against measured CUDA compute buffers."""
 UNKNOWN_GRAPH_SPREAD = 0.3
-"""For layers whose graph is not known here and stands in as its widest projection."""
+"""Where layers stand in for a graph that is not known here, or not all of it."""
 
 
 class LlamaCppFootprint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add
 
 from llm_lander_tui.engines.llamacpp.blocks import Blocks, CacheInputs
 from llm_lander_tui.engines.llamacpp.graph import (
@@ -40,44 +41,39 @@ class AttentionGraph:
         *,
         factors: bool = False,
     ) -> Tensor:
-        """Grouped-query attention with its output projection; no `positions`, no rotation."""
+        """Grouped-query attention with its output projection; no `positions`, no rotation.
+
+        A layer that reads an earlier layer's cache makes queries only.
+        """
         b = self.blocks
-        names = {t.name for t in mixer.tensors()}
-        biased = {t.name for t in mixer.tensors() if t.bias}
-        q = mixer.heads * mixer.head_dim
-        k = mixer.kv_heads * mixer.head_dim
-        v = mixer.kv_heads * mixer.v_head_dim
-        if "attn_qkv" in names:
-            query = b.project("attn_qkv", q + k + v, source)
-            if "attn_qkv" in biased:
-                query = b.bias("attn_qkv", q + k + v, query)
-            projected = key = value = query
-        else:
-            projected = b.project("attn_q", (2 if mixer.output_gate else 1) * q, source)
-            query = projected
-            key = b.project("attn_k", k, source)
-            value = b.project("attn_v", v, source)
-            if "attn_q" in biased:
-                query = b.bias("attn_q", q, query)
-                key = b.bias("attn_k", k, key)
-                value = b.bias("attn_v", v, value)
-        if mixer.qk_norm is not QkNorm.NONE:
-            viewed = mixer.qk_norm is QkNorm.PER_HEAD
-            query = b.norm("attn_q_norm", q, query, viewed=viewed)
-            key = b.norm("attn_k_norm", k, key, viewed=viewed)
-        viewed = mixer.qk_norm is not QkNorm.PER_HEAD
-        if positions is not None:
-            query = b.rope(q, query, positions, viewed=viewed, factors=factors)
-            key = b.rope(k, key, positions, viewed=viewed, factors=factors)
+        q, k, v = (
+            heads * width
+            for heads, width in (
+                (mixer.heads, mixer.head_dim),
+                (mixer.kv_heads, mixer.head_dim),
+                (mixer.kv_heads, mixer.v_head_dim),
+            )
+        )
+        projected, key, value = self._projected(mixer, source, (q, k, v))
+        turned = [
+            self._turned(mixer, name, width, tensor, positions, factors=factors)
+            for name, width, tensor in (("attn_q_norm", q, projected), ("attn_k_norm", k, key))
+            if tensor is not None
+        ]
         if inputs.key_rotation is not None:
-            query = b.op("rotate", q, (inputs.key_rotation, query))
-            key = b.op("rotate", k, (inputs.key_rotation, key))
-        if inputs.value_rotation is not None:
-            value = b.op("rotate", v, (inputs.value_rotation, value))
-        for tensor in (query, value, key):
-            b.graph.expand(tensor)
-        b.store("cache_k", key, inputs.keys)
-        b.store("cache_v", value, inputs.values)
+            turned = [
+                b.op("rotate", width, (inputs.key_rotation, tensor))
+                for width, tensor in zip((q, k), turned, strict=False)
+            ]
+        query = turned[0]
+        b.graph.expand(query)
+        if value is not None:
+            if inputs.value_rotation is not None:
+                value = b.op("rotate", v, (inputs.value_rotation, value))
+            for tensor in (value, turned[1]):
+                b.graph.expand(tensor)
+            b.store("cache_k", turned[1], inputs.keys)
+            b.store("cache_v", value, inputs.values)
         out = mixer.heads * mixer.v_head_dim
         sinks = (b.weight("attn_sinks"),) if mixer.sinks else ()
         result = self._attend(query, inputs, (mixer.heads, k, v, out), sinks)
@@ -89,6 +85,47 @@ class AttentionGraph:
             result = b.op("gated", out, (gate, result), reuses=True)
         result = b.project("attn_output", mixer.hidden, result)
         return b.bias("attn_output", mixer.hidden, result) if mixer.out_bias else result
+
+    def _projected(
+        self, mixer: GroupedAttention, source: Tensor, widths: tuple[int, int, int]
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Queries (with their gate), keys and values; one tensor where they are one matrix."""
+        b = self.blocks
+        names = {t.name for t in mixer.tensors()}
+        biased = {t.name for t in mixer.tensors() if t.bias}
+        q, k, v = widths
+
+        def project(name: str, width: int) -> Tensor:
+            found = b.project(name, width, source)
+            return b.bias(name, width, found) if name in biased else found
+
+        if "attn_qkv" in names:
+            fused = project("attn_qkv", q + k + v)
+            return fused, fused, fused
+        query = project("attn_q", (2 if mixer.output_gate else 1) * q)
+        if not mixer.owns_cache:
+            return query, None, None
+        key = project("attn_k", k)
+        return query, key, project("attn_v", v) if "attn_v" in names else key
+
+    def _turned(
+        self,
+        mixer: GroupedAttention,
+        norm: str,
+        width: int,
+        tensor: Tensor,
+        positions: Tensor | None,
+        *,
+        factors: bool,
+    ) -> Tensor:
+        """Queries or keys, normalised and rotated; a view by head is never changed in place."""
+        b = self.blocks
+        by_head = mixer.qk_norm is QkNorm.PER_HEAD
+        if mixer.qk_norm is not QkNorm.NONE:
+            tensor = b.norm(norm, width, tensor, viewed=by_head)
+        if positions is not None:
+            tensor = b.rope(width, tensor, positions, viewed=not by_head, factors=factors)
+        return tensor
 
     def _attend(
         self,
@@ -105,7 +142,7 @@ class AttentionGraph:
             scratch = self._scratch(inputs.cache, k, v)
             result = Tensor(
                 "flash attention",
-                tuple(map(int.__add__, b.floats(out), scratch)),
+                tuple(map(add, b.floats(out), scratch)),
                 (query, inputs.mask),
                 weights=(*cached_keys, *cached_values, *sinks),
                 follows=False,
@@ -185,7 +222,7 @@ class AttentionGraph:
             scratch = self._scratch(inputs.cache, latent + rope, 0)
             mixed = Tensor(
                 "flash attention",
-                tuple(map(int.__add__, b.floats(heads * latent), scratch)),
+                tuple(map(add, b.floats(heads * latent), scratch)),
                 (query, inputs.mask),
                 weights=cached,
                 follows=False,

@@ -80,7 +80,6 @@ class _Builder:
         host_weights: WeightBytes,
     ) -> None:
         self.architecture = architecture
-        self.known = True
         self.options = options
         self.placement = placement
         self.host = host
@@ -93,6 +92,7 @@ class _Builder:
         self.caches = sorted(windows)
         self.windows = tuple(windows[c] for c in self.caches)
         self.family = family_of(architecture)
+        self.known = not self.family.approximate
         self.graph = Graph(len(self.caches))
         self.blocks = Blocks(self.graph, host, host_weights)
         self.attention = AttentionGraph(
@@ -236,8 +236,11 @@ class _Builder:
         return out
 
     def _mixer(self, mixer: Mixer, x: Tensor) -> Tensor:
-        row = mixer.kv_row
-        if isinstance(mixer, GroupedAttention) and row is not None:
+        if isinstance(mixer, GroupedAttention):
+            # A layer without a cache of its own reads the last one of the same span.
+            row = mixer.kv_row or KvRow(
+                mixer.kv_heads, mixer.head_dim, mixer.v_head_dim, mixer.span
+            )
             inputs = self.inputs[self.caches.index(self.rules.cache(row))]
             return self.attention.grouped(
                 mixer,
@@ -247,6 +250,7 @@ class _Builder:
                 factors=self.rope_factors,
             )
         if isinstance(mixer, LatentAttention):
+            self.known = self.known and mixer.indexer is None
             return self.attention.latent(mixer, x, self.inputs[0], self.positions)
         if self.recurrence is not None:
             match mixer:
