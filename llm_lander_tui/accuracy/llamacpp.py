@@ -113,7 +113,7 @@ class _Launch:
         self._options = LlamaCppOptions(
             ubatch=_positive(record, "n_ubatch", _DEFAULT_UBATCH),
             batch=_positive(record, "n_batch", _DEFAULT_BATCH),
-            flash_attention=_flash(flash if isinstance(flash, bool) else True),
+            flash_attention=_flash(flash if isinstance(flash, bool) else build.flash_by_default),
             kv_unified=self._unified(build),
             build=replace(build, logits_of_batch=True) if "embeddings" in self._words else build,
         )

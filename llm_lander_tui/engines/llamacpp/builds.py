@@ -23,17 +23,20 @@ class Build:
     window_cache: bool = True
     padding: tuple[int, int] = (256, 256)
     default_slots: int = 4
+    flash_by_default: bool = True
 
 
 CURRENT = Build()
 """The newest build that is known here."""
 
-# The first build of each change, with the month that it was tagged in.
-_WINDOW_CACHE = (5427, "2025-05-20")  # pull request 13194
-_PADDING = (7060, "2025-11-14")  # pull request 17046
-_SLOTS = (7220, "2025-12-01")  # pull request 16736
-_LATENT_KEYS = (7786, "2026-01-20")  # pull request 19067
-_LOGIT_ROWS = (9600, "2026-06-10")  # pull request 23861
+# The first build of each change and its date. Where only the month is known, the number is that of
+# the builds of that month in public logs.
+_WINDOW_CACHE = (5427, "2025-05-20")  # llama.cpp pull request 13194
+_FLASH = (6325, "2025-08-30")  # followed by LocalAI pull request 6168 on 2025-08-31
+_PADDING = (7060, "2025-11-14")  # llama.cpp pull request 17046
+_SLOTS = (7220, "2025-12-01")
+_LATENT_KEYS = (7786, "2026-01-20")
+_LOGIT_ROWS = (9600, "2026-06-10")  # llama.cpp pull request 23861
 _COPIES = (9600, "2026-06-10")
 
 
@@ -52,4 +55,5 @@ def build_at(number: int | None, date: str) -> Build:
         window_cache=since(_WINDOW_CACHE),
         padding=(256, 256) if since(_PADDING) else (256, 32),
         default_slots=4 if since(_SLOTS) else 1,
+        flash_by_default=since(_FLASH),
     )

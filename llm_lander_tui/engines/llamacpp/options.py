@@ -67,6 +67,7 @@ OPTIONS = (
         "--n-cpu-moe",
         "first layers whose experts stay in host memory",
         tuple(range(129)),
+        experts_only=True,
     ),
     Option(
         "ubatch",
