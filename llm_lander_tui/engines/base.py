@@ -113,13 +113,14 @@ class Option:
     """A knob of an engine, in the engine's own word ("--ubatch-size"), for screens and commands.
 
     `name` is the field of the engine's options dataclass; `steps` are the values a key steps
-    through.
+    through; `experts_only` knobs mean nothing to a model without routed experts.
     """
 
     name: str
     flag: str
     description: str
     steps: tuple[object, ...]
+    experts_only: bool = False
 
 
 class Engine(Protocol):

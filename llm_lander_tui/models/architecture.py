@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind
-from llm_lander_tui.models.tensors import Part, Tensor
+from llm_lander_tui.models.tensors import Part, Shard, Tensor
 
 
 class Mixer(ABC):
@@ -159,6 +159,12 @@ class Architecture:
                 every = sum(t.parameters for t in layer.mlp.tensors())
                 idle += count * (every - layer.mlp.active_elements)
         return self.parameters - idle
+
+    @cached_property
+    def routes_experts(self) -> bool:
+        """Whether any layer is a mixture of routed experts."""
+        shards = (t.shard for layer, _ in self.layer_groups for t in layer.tensors())
+        return any(shard in (Shard.EXPERTS, Shard.EXPERTS_ROW) for shard in shards)
 
     @cached_property
     def kv_rows(self) -> tuple[tuple[KvRow, int], ...]:

@@ -156,9 +156,10 @@ def _another(gpu: Gpu, index: int) -> Gpu:
 
 def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
     options = scenario.options or scenario.engine.default_options
+    routes = scenario.model.architecture.routes_experts
     for option in scenario.engine.options:
         now = getattr(options, option.name)
-        if now not in option.steps:
+        if now not in option.steps or (option.experts_only and not routes):
             continue
         here = option.steps.index(now)
         for value in (*option.steps[max(0, here - 1) : here], *option.steps[here + 1 : here + 2]):
@@ -167,6 +168,6 @@ def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
 
 
 def _word(value: object) -> str:
-    return (
-        {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    )
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

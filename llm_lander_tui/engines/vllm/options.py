@@ -72,6 +72,7 @@ OPTIONS = (
         "--enable-expert-parallel",
         "whole experts on each GPU instead of a slice of each",
         (False, True),
+        experts_only=True,
     ),
     Option(
         "async_scheduling",
