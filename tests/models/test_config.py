@@ -273,3 +273,13 @@ def test_number_formats() -> None:
     assert parse_config(bare | {"dtype": "float32"}).dtype == "float32"
     assert parse_config(bare).dtype == "bfloat16"
     assert parse_config(bare | {"model_type": "gpt_neox"}).dtype == "float32"
+
+
+def test_opt_350m_is_narrower_at_its_ends() -> None:
+    """Embeddings of 512 for layers of 1,024, norms behind each part: 331,196,416 parameters."""
+    opt: dict[str, object] = {
+        "model_type": "opt", "hidden_size": 1024, "num_hidden_layers": 24, "ffn_dim": 4096,
+        "num_attention_heads": 16, "vocab_size": 50_272, "max_position_embeddings": 2048,
+        "word_embed_proj_dim": 512, "do_layer_norm_before": False,
+    }  # fmt: skip
+    assert parse_config(opt).parameters == 331_196_416

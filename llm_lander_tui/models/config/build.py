@@ -77,13 +77,14 @@ def _layers(reading: Reading) -> tuple[Layer, ...]:
 def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:
     """Embeddings, the final norm and the output head."""
     family, h, vocab = reading.family, reading.hidden, reading.vocab
+    width = reading.fields.positive(family.embedding_width, h) if family.embedding_width else h
     found = [
         Tensor(
             "token_embd",
             "model.embed_tokens",
             Part.EMBEDDING,
             vocab + family.extra_rows,
-            h,
+            width,
             Shard.VOCAB,
             linear=False,
         )
@@ -95,10 +96,15 @@ def _outer(reading: Reading, *, tied: bool) -> tuple[Tensor, ...]:
         )
     if family.embedding_norm:
         found += norm_tensors(family.norm, "token_embd_norm", "model.embed_norm", h)
-    if family.final_norm:
+    if width != h:
+        found += [
+            Tensor("token_embd_in", "model.project_in", Part.OTHER, h, width),
+            Tensor("token_embd_out", "model.project_out", Part.OTHER, width, h),
+        ]
+    if reading.switch(family.final_norm):
         found += norm_tensors(family.norm, "output_norm", "model.norm", h)
     if not tied:
-        found.append(Tensor("output", "lm_head", Part.LM_HEAD, vocab, h, Shard.VOCAB))
+        found.append(Tensor("output", "lm_head", Part.LM_HEAD, vocab, width, Shard.VOCAB))
     if reading.switch(family.head_bias):
         found.append(vector("output", "lm_head", Part.LM_HEAD, vocab, Shard.VOCAB, bias=True))
     return tuple(found)

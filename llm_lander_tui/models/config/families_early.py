@@ -77,6 +77,8 @@ _FALCON = Family(
     attention_module="self_attention",
 )
 _OPT = Family(
+    final_norm="do_layer_norm_before",
+    embedding_width="word_embed_proj_dim",
     rotary=False,
     norm=Norm.LAYER,
     qkv_bias="enable_bias",

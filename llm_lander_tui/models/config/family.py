@@ -81,7 +81,7 @@ class Family:
     gated: bool = True
     sinks: bool = False
     output_gate: bool = False
-    final_norm: bool = True
+    final_norm: bool | str = True
     embedding_norm: bool = False
     rotary: bool = True
     """Whether attention rotates queries and keys."""
@@ -98,6 +98,8 @@ class Family:
     expert_bias: bool = False
     shared_gate: bool = False
     count: Callable[[Reading], int] = stated_layers
+    embedding_width: str = ""
+    """The field with the embedding's width, where it can differ from the hidden size (OPT)."""
     extra_rows: int = 0
     """Rows of the embedding beyond the head's (Llama 3.2 Vision)."""
     kv_heads: Callable[[Reading], int] = stated_kv_heads
