@@ -37,6 +37,8 @@ SHORT_PROMPT = 16
 """Tokens of a tool's default prompt, where the record states none."""
 DEFAULT_NEW_TOKENS = {"pytorch": 50}
 """Tokens that a tool generates by default (litgpt generate)."""
+MOST_GPUS = 1024
+"""Of one scenario; a record with more is taken for a slip."""
 UNKNOWN_MEMORY = 80 * GIB
 """Stands for a card that the record does not name; no asked quantity depends on it."""
 
@@ -74,6 +76,8 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
     config = text(record, "config")
     if config is None:
         return Skipped("no config of the model")
+    if any(not 0 <= (integer(record, name) or 0) <= MOST_GPUS for name in ("n_gpus", "tp")):
+        return Skipped("its number of GPUs is none that can be planned")
     run = _Run(record, model_of(config))
     found = [c for quantity in usable if (c := run.comparison(quantity)) is not None]
     return found or Skipped(f"cannot predict {', '.join(usable)}")

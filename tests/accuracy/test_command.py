@@ -142,6 +142,13 @@ def test_any_field_may_hold_anything(base, key, value):
     assert isinstance(found.result, Skipped | tuple)
 
 
+@pytest.mark.parametrize("name", ["n_gpus", "tp"])
+@pytest.mark.parametrize("value", [10**7, 10**30, -1])
+def test_a_slip_in_the_number_of_gpus_is_a_reason(name, value):
+    found = command.outcome(SGLANG | {name: value}, ConfigLibrary())
+    assert found.result == Skipped("its number of GPUs is none that can be planned")
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(SourceError, match="could not be read"):
         command.run([str(tmp_path / "none.jsonl")])
