@@ -34,11 +34,11 @@ class ConfigLibrary:
             path = directory / f"{stem}.json"
             if path.is_file():
                 return DirectorySource().load(str(path))
-        from llm_lander_tui.models import presets
+        from llm_lander_tui.models.presets import load, names
 
         name = stem.replace("__", "/", 1)
-        if name in presets.names():
-            return presets.load(name)
+        if name in names():
+            return load(name)
         raise SourceError(
             "No config",
             f"No directory of configs and no preset holds {name}.",

@@ -143,7 +143,7 @@ def test_any_field_may_hold_anything(base, key, value):
 
 
 @pytest.mark.parametrize("name", ["n_gpus", "tp"])
-@pytest.mark.parametrize("value", [10**7, 10**30, -1])
+@pytest.mark.parametrize("value", [10**7, 1025, -1])
 def test_a_slip_in_the_number_of_gpus_is_a_reason(name, value):
     found = command.outcome(SGLANG | {name: value}, ConfigLibrary())
     assert found.result == Skipped("its number of GPUs is none that can be planned")
