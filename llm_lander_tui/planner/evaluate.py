@@ -50,15 +50,21 @@ def max_context(scenario: Scenario) -> int | None:
     footprint = scenario.engine.footprint(scenario)
     if footprint.problems or any(b.refusal is not None for b in footprint.budgets):
         return None
-    return _within_model(scenario, _memory_context(scenario, footprint))
+    limit = scenario.model.architecture.context_limit
+    # Whether the model's own limit fits is one question; only where it does not, a search follows.
+    if limit is not None and _fits(footprint, limit.trained, scenario.concurrency):
+        return limit.trained if footprint.budgets else None
+    return _memory_context(scenario, footprint)
 
 
-def _fits(footprint: Footprint, context: int, concurrency: int, extra: tuple[int, ...]) -> bool:
+def _fits(
+    footprint: Footprint, context: int, concurrency: int, extra: tuple[int, ...] | None = None
+) -> bool:
+    """Whether the need, with `extra` bytes on each GPU, is within every budget."""
     needed = footprint.needed(context, concurrency)
-    return all(
-        need + more <= budget.bytes
-        for need, more, budget in zip(needed, extra, footprint.budgets, strict=True)
-    )
+    if extra is not None:
+        needed = [need + more for need, more in zip(needed, extra, strict=True)]
+    return all(need <= budget.bytes for need, budget in zip(needed, footprint.budgets, strict=True))
 
 
 def _search_end(scenario: Scenario) -> int:
@@ -70,7 +76,6 @@ def _search_end(scenario: Scenario) -> int:
 def _memory_context(
     scenario: Scenario, footprint: Footprint, extra: tuple[int, ...] | None = None
 ) -> int | None:
-    extra = extra or (0,) * len(footprint.budgets)
     if not footprint.budgets:
         return None
     return largest(
@@ -104,9 +109,7 @@ def _limits(
         _memory_context(scenario, footprint, tuple(-u for u in uncertain)) if startable else None
     )
     concurrency = (
-        largest(
-            lambda n: _fits(footprint, scenario.context, n, (0,) * len(devices)), CONCURRENCY_SEARCH
-        )
+        largest(lambda n: _fits(footprint, scenario.context, n), CONCURRENCY_SEARCH)
         if memory is not None
         else None
     )
