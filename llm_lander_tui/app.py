@@ -464,13 +464,18 @@ class LanderApp(App[int]):
 def _first_scenario(
     question: Question, model: Model, gpus: tuple[Gpu, ...]
 ) -> tuple[Scenario, str]:
-    """The scenario of the first question, and what was wrong with it; then one of defaults."""
+    """The scenario of the first question; else, with the reason, of the first engine that can."""
+    from llm_lander_tui.engines import registry
     from llm_lander_tui.planner.question import Question, scenario_of
 
-    try:
-        return scenario_of(question, model, gpus), ""
-    except LanderError as error:
-        return scenario_of(Question(context=FIRST_CONTEXT), model, gpus), str(error)
+    wrong = ""
+    engines = (Question(engine=e.id, context=FIRST_CONTEXT) for e in registry.engines())
+    for asked in (question, *engines):
+        try:
+            return scenario_of(asked, model, gpus), wrong
+        except LanderError as error:
+            wrong = wrong or str(error)
+    raise SourceError("No engine", f"No engine here runs {model.name} in any format.")
 
 
 def _gpus_screen() -> Screen[None]:

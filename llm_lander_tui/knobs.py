@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llm_lander_tui.engines.registry import engines
+from llm_lander_tui.engines import registry
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.scenario import Scenario
 
@@ -20,7 +20,7 @@ class Knob:
 
 def _engine(scenario: Scenario, by: int) -> Scenario:
     """The next engine that runs the model in some format."""
-    able = [e for e in engines() if choices.weight_formats(scenario.model, e)]
+    able = [e for e in registry.engines() if choices.weight_formats(scenario.model, e)]
     ids = [e.id for e in able]
     if scenario.engine.id not in ids:
         return moves.with_engine(scenario, able[0]) if able else scenario

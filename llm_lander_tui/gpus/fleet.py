@@ -101,6 +101,8 @@ def planned(gpu: Gpu, before: Gpu | None) -> Gpu:
 
 def emptied(gpu: Gpu) -> Gpu:
     """A hypothetical card of the same kind with nothing on it."""
+    if gpu.hypothetical:
+        return gpu
     return Gpu(
         gpu.index,
         gpu.name,

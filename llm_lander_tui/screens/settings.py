@@ -13,7 +13,7 @@ from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from llm_lander_tui.engines.registry import engines
+from llm_lander_tui.engines import registry
 from llm_lander_tui.keys import PROGRAM, WHAT_IF
 from llm_lander_tui.planner import choices
 from llm_lander_tui.screens.sheet import Title
@@ -41,7 +41,7 @@ class Line:
 
 def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
     """The settings that are stepped through."""
-    ids = [engine.id for engine in engines()]
+    ids = [engine.id for engine in registry.engines()]
     return (
         Line(
             "theme",

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from llm_lander_tui.engines.registry import engines
+from llm_lander_tui.engines import registry
 from llm_lander_tui.planner.compare import EngineRow, by_engine
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
@@ -39,7 +39,7 @@ class EnginesTable(Rows, View):
 
     def work(self, plan: Plan) -> Callable[[], tuple[EngineRow, ...]]:
         """What has to be worked out for a plan: the answer of every engine."""
-        return partial(by_engine, plan.scenario, engines())
+        return partial(by_engine, plan.scenario, registry.engines())
 
     def show(self, plan: Plan, found: tuple[EngineRow, ...]) -> None:
         """Show the answers."""

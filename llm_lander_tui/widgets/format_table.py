@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
-from llm_lander_tui.units import format_bytes, format_tokens_short
+from llm_lander_tui.units import GIB, format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.view import Pointing
 from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_lander_tui.planner.plan import Plan
     from llm_lander_tui.planner.scenario import Scenario
 
-LABEL, SIZE, CELL = 12, 10, 9
+LABEL, SIZE, CELL = 11, 7, 8
 
 
 class FormatTable(Rows, Pointing):
@@ -107,14 +107,14 @@ class FormatTable(Rows, Pointing):
         cells = self.table[0].cells
         order = "by context" if self.by_context else "weights"
         names = [right(cell.kv.name, CELL) for cell in cells[first:last]]
-        line = Content.assemble(fitted(Content(order), LABEL), right("size", SIZE), *names)
+        line = Content.assemble(fitted(Content(order), LABEL), right("GiB", SIZE), *names)
         if last < len(cells):
             line = Content.assemble(line, f" →{len(cells) - last}")
         return (Content.assemble((line.plain, QUIET)),)
 
     def _window(self, width: int) -> tuple[int, int]:
         count = len(self.table[0].cells) if self.table else 0
-        room = max(1, (width - LABEL - SIZE - 3) // CELL)
+        room = max(1, (width - LABEL - SIZE) // CELL)
         left = min(self._left, max(0, count - room))
         left = self.column if self.column < left else max(left, self.column - room + 1)
         self._left = left
@@ -127,7 +127,7 @@ class FormatTable(Rows, Pointing):
 
     def _row(self, row: Row, first: int, last: int) -> Content:
         cells = [self._cell(cell) for cell in row.cells[first:last]]
-        size = right(format_bytes(row.weight_bytes), SIZE)
+        size = right(f"{row.weight_bytes / GIB:.1f}", SIZE)
         name = fitted(Content(row.weights.name), LABEL)
         return Content.assemble(name, (size.plain, QUIET), *cells)
 

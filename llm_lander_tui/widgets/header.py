@@ -62,7 +62,7 @@ def scenario_line(scenario: Scenario, width: int) -> Content:
         ("w", scenario.weights.name),
         ("k", scenario.kv.name),
         ("e", scenario.engine.title if roomy else scenario.engine.id),
-        ("g", gpus_in_words(scenario.gpus, 24 if roomy else 14)),
+        ("g", gpus_in_words(scenario.gpus, 24 if roomy else 14 if width >= 76 else 9)),
         ("[ ]" if roomy else "[]", tokens(scenario.context)),
         ("c", f"{scenario.concurrency}"),
     ]

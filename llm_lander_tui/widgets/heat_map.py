@@ -17,7 +17,7 @@ from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.view import View
+from llm_lander_tui.widgets.view import FiguresAsked, View
 from llm_lander_tui.widgets.words import QUIET, right
 
 LABEL, CELL = 6, 8
@@ -88,6 +88,10 @@ class HeatMap(Rows, View):
             context=self.contexts[self.column],
             concurrency=self.loads[self.cursor],
         )
+
+    def on_resize(self) -> None:
+        """As many columns and rows as there is room for."""
+        self.post_message(FiguresAsked())
 
     def validate_column(self, column: int) -> int:
         """Within the contexts."""

@@ -158,10 +158,11 @@ def _segments(parts: Iterable[tuple[str, int, str]], scale: int, width: int) -> 
 
 def _inside(label: str, size: int, room: int) -> str:
     """The longest wording that fits the segment."""
-    for text in (f" {label} {format_bytes(size)}", f" {label}", ""):
+    for text in (f" {label} {format_bytes(size)}", f" {label}"):
         if len(text) < room:
             return text.ljust(room)
-    return " " * room
+    # A letter tells neighbours apart where colours do not.
+    return label[:1].upper().ljust(room)[:room]
 
 
 def by_kind(allocations: Iterable[Allocation]) -> list[tuple[Kind, int]]:

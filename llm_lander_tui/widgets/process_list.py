@@ -61,7 +61,8 @@ class ProcessList(Rows):
         card = self._card
         if card is None:
             return ()
-        about = Content.styled(f"GPU {card.index}  {short_gpu(card.name)}  {details(card)}", QUIET)
+        name = f"GPU {card.index}  {short_gpu(card.name)}  {details(card)}"
+        about = fitted(Content.styled(name, QUIET), width)
         if not self.processes:
             return (about, Content.styled(nobody(card), QUIET))
         head = _columns(

@@ -63,8 +63,9 @@ def sentence(plan: Plan) -> Content:
         )
     if not limits.lands:
         return Content.assemble(
-            "It does not land: the model alone is ", (format_bytes(plan.short_bytes), bold),
-            f" too large for {_place(plan)} at {scenario.context:,} tokens.",
+            "It does not land, not even with an empty context: ",
+            (format_bytes(plan.short_bytes), bold),
+            f" are missing on {_place(plan)} at {scenario.context:,} tokens.",
         )  # fmt: skip
     if not plan.fits:
         return Content.assemble(
@@ -73,11 +74,16 @@ def sentence(plan: Plan) -> Content:
             (format_tokens(limits.max_context), bold), " tokens would fit.",
         )  # fmt: skip
     end = "where the model itself ends" if limits.binding == "model" else "where memory ends"
+    safe = (
+        ("; ", (format_tokens(limits.safe_context), bold), " are safe")
+        if limits.safe_context < limits.max_context
+        else ()
+    )
     return Content.assemble(
         "It lands with ", (format_tokens(scenario.context), bold), f" tokens of context{users}, ",
         (format_bytes(plan.spare_bytes), bold), " to spare, and could have ",
-        (format_tokens(limits.max_context), bold), f", {end}; ",
-        (format_tokens(limits.safe_context), bold), " are safe.",
+        (format_tokens(limits.max_context), bold), f", {end}",
+        *safe, ".",
     )  # fmt: skip
 
 

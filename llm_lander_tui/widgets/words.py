@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from textual.content import Content
 
 from llm_lander_tui.engines.base import Allocation, Kind, Known
@@ -93,7 +95,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def short_gpu(name: str) -> str:
-    """A GPU's name without its maker's."""
+    """A GPU's name without its maker's and without the kind of its memory."""
     for word in ("NVIDIA ", "GeForce ", "Tesla "):
         name = name.replace(word, "")
-    return name
+    return re.sub(r" HBM\w*", "", name)

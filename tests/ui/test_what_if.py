@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from llm_lander_tui.gpus.gpu import Reading
+from llm_lander_tui.messages import GpusRead
+
 
 async def test_starts_on_a_what_if_gpu_without_a_driver(started):
     async with started() as pilot:
@@ -10,6 +13,10 @@ async def test_starts_on_a_what_if_gpu_without_a_driver(started):
         assert [gpu.name for gpu in state.scenario.gpus] == ["NVIDIA GeForce RTX 4090"]
         assert state.scenario.gpus[0].hypothetical
         assert state.plan.fits
+        for key in "123":
+            await pilot.press(key)
+            await pilot.pause()
+            assert "No NVIDIA driver" in pilot.app.screen.query_one("#status").render_line(0).text
 
 
 async def test_every_knob_changes_the_question_and_the_answer_follows(started):
@@ -56,27 +63,56 @@ async def test_a_key_that_cannot_act_says_why(started):
         assert "second GPU" in state.status
         await pilot.press("C")
         assert state.status == "One sequence is the least."
+        await pilot.press("g", "t")
+        assert "divides layers" in state.status
 
 
-async def test_the_screens_open_by_number_and_keep_the_header(started):
+async def test_live_memory_changes_the_verdict_without_a_key(started, source, world):
+    source.reading = Reading(gpus=(world.card(0, 20.0),))
     async with started() as pilot:
-        for key, mode in (("1", "gpus"), ("2", "model"), ("3", "fit")):
-            await pilot.press(key)
-            await pilot.pause()
-            assert pilot.app.current_mode == mode
-            header = pilot.app.screen.query_one("#header")
-            assert "LANDS" in header.render_line(1).text
-
-
-async def test_live_memory_changes_the_verdict_without_a_key(started, source, make_card):
-    from llm_lander_tui.gpus.gpu import Reading
-    from llm_lander_tui.messages import GpusRead
-
-    source.reading = Reading(gpus=(make_card(0, 20.0),))
-    async with started(model="Qwen/Qwen3-8B") as pilot:
         state = pilot.app.state
         assert state.plan.fits
-        pilot.app.post_message(GpusRead(Reading(gpus=(make_card(0, 2.0),))))
+        pilot.app.post_message(GpusRead(Reading(gpus=(world.card(0, 2.0),))))
         await pilot.pause()
         assert not state.plan.fits
         assert "DOES NOT LAND" in pilot.app.screen.query_one("#header").render_line(1).text
+
+
+async def test_the_plan_uses_what_is_free_on_the_chosen_cards(started, source, world):
+    source.reading = world.two_cards()
+    async with started() as pilot:
+        state = pilot.app.state
+        free = [gpu.free_bytes for gpu in source.reading.gpus]
+        assert [gpu.free_bytes for gpu in state.scenario.gpus] == [
+            size - size % (64 * 2**20) for size in free
+        ]
+        await pilot.press("1", "down", "space")
+        assert [gpu.index for gpu in state.scenario.gpus] == [0]
+        await pilot.press("up", "space")
+        assert "needs one GPU" in state.status
+
+
+async def test_enter_applies_the_price_under_the_cursor(started):
+    async with started() as pilot:
+        prices = pilot.app.screen.query_one("#prices")
+        before = pilot.app.state.scenario
+        await pilot.press("enter")
+        assert pilot.app.state.scenario == before, "the first row is the plan as it is"
+        await pilot.press("down")
+        priced = prices.under_cursor()
+        await pilot.press("enter")
+        assert pilot.app.state.scenario == priced
+
+
+async def test_a_pinned_plan_shows_changes_with_sign_and_word(started):
+    async with started() as pilot:
+        await pilot.press("p", "w")
+        header = pilot.app.screen.query_one("#header").render_line(1).text
+        assert "GiB better" in header
+        assert "+" in header
+        await pilot.press("W", "c")
+        assert "GiB worse" in pilot.app.screen.query_one("#header").render_line(1).text
+        await pilot.press("p")
+        assert pilot.app.state.baseline == pilot.app.state.plan
+        await pilot.press("p")
+        assert pilot.app.state.baseline is None

@@ -1,0 +1,136 @@
+"""Finders, forms and sheets, used by keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llm_lander_tui.screens.failure import FailureSheet
+from llm_lander_tui.screens.finder import Hits, ModelFinder
+from llm_lander_tui.screens.manual import ManualForm
+from llm_lander_tui.storage import settings
+
+
+async def test_a_model_is_found_by_its_name_and_planned(started, world):
+    async with started() as pilot:
+        await pilot.press("m", *"qwen3-32b")
+        await pilot.pause()
+        assert pilot.app.screen.query_one(Hits).hit.name == "Qwen/Qwen3-32B"
+        await pilot.press("enter")
+        await world.settled(pilot)
+        assert pilot.app.state.scenario.model.name == "Qwen/Qwen3-32B"
+
+
+async def test_a_model_that_cannot_be_read_says_so_and_keeps_the_plan(started, world):
+    async with started() as pilot:
+        before = pilot.app.state.scenario
+        await pilot.press("m", *"nobody/nothing", "enter")
+        for _ in range(200):
+            await pilot.pause(0.01)
+            if isinstance(pilot.app.screen, FailureSheet):
+                break
+        assert isinstance(pilot.app.screen, FailureSheet)
+        assert pilot.app.state.scenario == before
+        await pilot.press("m")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ModelFinder)
+        assert pilot.app.screen.text == "nobody/nothing", "what was typed is kept"
+
+
+async def test_a_model_by_hand_is_checked_field_by_field(started, world):
+    async with started() as pilot:
+        await pilot.press("m", "ctrl+n")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ManualForm)
+        await pilot.press(*"mine", "down", *"8B", "down", "down", "down", *"32", "down", *"5")
+        await pilot.pause()
+        note = pilot.app.screen.query_one("#kv_heads-note")
+        assert "divide" in str(note.content)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ManualForm), "nothing is lost while a field is wrong"
+        await pilot.press("backspace", "8", "enter")
+        await world.settled(pilot)
+        assert pilot.app.state.scenario.model.name == "mine"
+
+
+async def test_cards_are_added_from_the_catalogue_or_planned_on_alone(started):
+    async with started() as pilot:
+        await pilot.press("1", "a", *"2x l40s", "enter")
+        await pilot.pause()
+        assert [gpu.name for gpu in pilot.app.state.scenario.gpus][1:] == ["NVIDIA L40S"] * 2
+        await pilot.press("a", *"l40s", "ctrl+r")
+        await pilot.pause()
+        assert [gpu.name for gpu in pilot.app.state.scenario.gpus] == ["NVIDIA L40S"]
+
+
+async def test_knobs_of_the_engine_are_turned_with_the_verdict_in_view(started):
+    async with started() as pilot:
+        await pilot.press("o", "end", "right")
+        assert pilot.app.state.scenario.options.batch == 1024
+        await pilot.press("u", "escape")
+        assert pilot.app.state.scenario.options is None
+
+
+async def test_explanations_say_how_each_number_is_known(started):
+    async with started() as pilot:
+        await pilot.press("x")
+        await pilot.pause()
+        text = "\n".join(p.plain for p in pilot.app.screen.paragraphs)
+        assert "calibrated ±10 %" in text
+        assert "exact" in text
+        await pilot.press("escape")
+        assert pilot.app.screen.id != "explain"
+
+
+async def test_the_start_command_can_be_written_to_a_file(started, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with started() as pilot:
+        await pilot.press("y")
+        await pilot.pause()
+        assert pilot.app.clipboard == "serve Qwen/Qwen3-8B --context 8192"
+        await pilot.press("f")
+        written = (tmp_path / "llm-lander-start.sh").read_text()
+        assert written.endswith("serve Qwen/Qwen3-8B --context 8192\n")
+
+
+async def test_settings_are_kept_and_keys_can_be_changed(started, tmp_path):
+    async with started() as pilot:
+        await pilot.press("comma", "right", "down", "down", "right", "down", "down")
+        await pilot.press("enter", "z", "escape")
+        await pilot.pause()
+        kept = settings.load(tmp_path / "settings.toml")
+        assert kept.theme != settings.DARK
+        assert kept.margin_mib == 750
+        assert kept.keys == {"weights.smaller": "z"}
+        before = pilot.app.state.scenario.weights
+        await pilot.press("z")
+        assert pilot.app.state.scenario.weights != before
+
+
+async def test_the_last_scenario_comes_back_on_request(started):
+    async with started() as pilot:
+        await pilot.press("w", "c", "e", "g", "right_square_bracket")
+        before = pilot.app.state.scenario
+    async with started(resume=True) as pilot:
+        after = pilot.app.state.scenario
+        assert after.model.name == before.model.name
+        assert after.weights.name == before.weights.name
+        assert replace(after, model=before.model, weights=before.weights) == before
+
+
+async def test_a_process_is_planned_from_its_command(started, source, world):
+    source.reading = world.two_cards()
+    async with started() as pilot:
+        await pilot.press("1", "down", "tab", "enter")
+        await world.settled(pilot)
+        assert pilot.app.state.scenario.engine.id == "vllm"
+        assert pilot.app.state.scenario.model.name == "Qwen/Qwen3-32B"
+
+
+async def test_every_key_is_in_the_help_and_every_command_in_the_palette(started):
+    async with started() as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = "\n".join(p.plain for p in pilot.app.screen.paragraphs)
+        for word in ("smaller weights", "next engine", "Copy the start command", "view"):
+            assert word in text
