@@ -28,7 +28,7 @@ def fit(
     from llm_lander_tui.models.sources import resolve
     from llm_lander_tui.planner import choices
     from llm_lander_tui.planner.evaluate import evaluate
-    from llm_lander_tui.planner.question import plain_formats, scenario_of
+    from llm_lander_tui.planner.question import on_fewer_cards, plain_formats, scenario_of
     from llm_lander_tui.planner.recommend import recommend
     from llm_lander_tui.planner.report import fit_report
 
@@ -37,6 +37,13 @@ def fit(
     loaded = resolve(model) if isinstance(model, str) else model
     scenario = scenario_of(question, loaded, chosen)
     plan = evaluate(scenario)
+    named = gpu or gpus or question.tensor_parallel or question.pipeline_parallel
+    if not named and not plan.limits.lands:
+        fewer = on_fewer_cards(question, loaded, chosen)
+        if fewer is not None:
+            scenario, plan = fewer, evaluate(fewer)
+            cards = ", ".join(str(card.index) for card in scenario.gpus)
+            warnings = (*warnings, f"Planned on GPU {cards}: all {len(chosen)} would not do.")
     own = choices.weight_formats(loaded, scenario.engine)
     formats = {r.name: r for r in (*plain_formats(), *own, scenario.weights)}
     return fit_report(

@@ -70,6 +70,21 @@ def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scen
     return scenario
 
 
+def on_fewer_cards(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scenario | None:
+    """The question on the cards with the most free memory, where all of them together do not do.
+
+    Engines that divide tensors go by their fullest card; leaving it out may help. None: nothing
+    helps.
+    """
+    by_free = sorted(gpus, key=lambda gpu: -gpu.free_bytes)
+    for count in range(len(gpus) - 1, 0, -1):
+        chosen = tuple(gpu for gpu in gpus if gpu in by_free[:count])
+        scenario = scenario_of(question, model, chosen)
+        if max_context(scenario):
+            return scenario
+    return None
+
+
 def _with_recommended(scenario: Scenario, kv: KvFormat | None) -> Scenario:
     best = recommend(scenario, None if kv is None else (kv,))
     return scenario if best is None else best.scenario

@@ -133,7 +133,8 @@ def test_the_budget_is_a_share_of_the_whole_card_and_what_is_outside_of_it() -> 
 
 
 def test_a_busy_card_is_refused_with_the_utilization_that_works() -> None:
-    asked = scenario(gpus=(card(used_gib=20),))
+    stated = VllmOptions(gpu_memory_utilization=0.92)
+    asked = scenario(gpus=(card(used_gib=20),), options=stated)
     plan = evaluate(asked)
     (refusal,) = plan.problems
     assert "vLLM refuses to start: it wants 0.92 of 79.2 GiB = 72.9 GiB" in refusal
@@ -143,6 +144,16 @@ def test_a_busy_card_is_refused_with_the_utilization_that_works() -> None:
     assert again.fits
     beyond = replace(asked, options=VllmOptions(gpu_memory_utilization=works + 0.02))
     assert VLLM.footprint(beyond).budgets[0].refusal is not None
+
+
+def test_the_default_utilization_is_lowered_to_what_a_busy_card_has_free() -> None:
+    asked = scenario(gpus=(card(used_gib=20),))
+    footprint = VLLM.footprint(asked)
+    # 79.2 GiB less 20 used, less the context and the margin, over 79.2
+    assert 0.6 < footprint.utilization < (79.2 - 20) / 79.2
+    assert footprint.problems == ()
+    assert footprint.budgets[0].refusal is None
+    assert f"--gpu-memory-utilization {footprint.utilization:g}" in VLLM.command(asked, 4096)
 
 
 def test_the_margin_lowers_the_utilization_and_the_command_says_so() -> None:

@@ -53,32 +53,39 @@ def asked_utilization(options: VllmOptions, rules: Rules) -> float:
 
 
 def kept_utilization(
-    gpus: tuple[Gpu, ...], asked: float, margin: int, outside: tuple[Outside, ...]
+    gpus: tuple[Gpu, ...],
+    asked: float,
+    margin: int,
+    outside: tuple[Outside, ...],
+    *,
+    stated: bool,
 ) -> float:
     """The utilization that leaves the margin free on every card: `asked` or less.
 
     `outside` is what the process takes beside its budget on each card. One flag holds for all
-    cards, so the tightest decides. A card that refuses `asked` anyway does not lower it, and
-    without a margin vLLM's own rule stands.
+    cards, so the tightest decides. A utilization that was `stated` is not lowered by a card that
+    refuses it anyway, nor without a margin: vLLM's own rule stands. The default is lowered to what
+    is free, since the command can say so.
     """
-    if margin <= 0:
-        return asked
     rooms = [
-        (gpu, gpu.free_bytes - out.bytes)
+        (gpu, gpu.free_bytes - (out.bytes if margin > 0 else out.context))
         for gpu, out in zip(gpus, outside, strict=True)
-        if requested_bytes(gpu, asked) <= gpu.free_bytes - out.context
+        if not stated
+        or (margin > 0 and requested_bytes(gpu, asked) <= gpu.free_bytes - out.context)
     ]
-    return min((asked, *(utilization_for(room - margin, gpu) for gpu, room in rooms)))
+    return min((asked, *(utilization_for(room - max(0, margin), gpu) for gpu, room in rooms)))
 
 
-def budget_of(gpu: Gpu, outside: Outside, margin: int, asked: float, utilization: float) -> Budget:
+def budget_of(
+    gpu: Gpu, outside: Outside, margin: int, asked: float, utilization: float, *, stated: bool
+) -> Budget:
     """The budget of one card, with the refusal of vLLM's own check at its start.
 
-    `asked` is what that check goes by, `utilization` what the margin leaves of it. What is outside
-    stands in the allocations too, so the budget includes it.
+    That check goes by `asked` where it was `stated`, else by the `utilization` that the plan's
+    command states. What is outside stands in the allocations too, so the budget includes it.
     """
     total = visible_bytes(gpu)
-    wanted = requested_bytes(gpu, asked)
+    wanted = requested_bytes(gpu, asked if stated else utilization)
     found = gpu.free_bytes - outside.context
     refusal = None
     if found < wanted:
@@ -98,5 +105,5 @@ def budget_of(gpu: Gpu, outside: Outside, margin: int, asked: float, utilization
         f"{format_bytes(outside.bytes)} that vLLM takes outside of it"
     )
     if utilization < asked:
-        why += f"; {asked:g} would not leave the margin of {format_bytes(margin)} free"
+        why += f"; {asked:g} would not leave the margin of {format_bytes(max(0, margin))} free"
     return Budget(requested_bytes(gpu, utilization) + outside.bytes, why, refusal)

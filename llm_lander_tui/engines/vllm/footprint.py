@@ -82,15 +82,17 @@ class VllmFootprint:
             asked_utilization(self._options, self.rules),
             self._scenario.margin_bytes,
             tuple(self._outside(gpu) for gpu in used),
+            stated=self._options.gpu_memory_utilization is not None,
         )
 
     @cached_property
     def budgets(self) -> tuple[Budget, ...]:
         asked = asked_utilization(self._options, self.rules)
+        stated = self._options.gpu_memory_utilization is not None
         margin = self._scenario.margin_bytes
         used = len(self._ranks)
         return tuple(
-            budget_of(gpu, self._outside(number), margin, asked, self.utilization)
+            budget_of(gpu, self._outside(number), margin, asked, self.utilization, stated=stated)
             if number < used
             else Budget(max(0, gpu.free_bytes - margin), "vLLM leaves this card alone")
             for number, gpu in enumerate(self._scenario.gpus)
