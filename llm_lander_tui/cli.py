@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from llm_lander_tui import __version__
-from llm_lander_tui.errors import LanderError, UsageError
+from llm_lander_tui.errors import LanderError, RefusedModel, SourceError, UsageError
 
 FITS, DOES_NOT_FIT, WRONG_USE, SOURCE_FAILED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(arguments, argparse.Namespace(command=command))
         status = cast("Callable[[argparse.Namespace], int]", args.run)(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UsageError as error:
         return _complain(error, WRONG_USE)
     except LanderError as error:
@@ -30,10 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone: what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FITS
+    except OSError as error:
+        _drop_output()
+        return _complain(SourceError("System", f"A call failed: {error}."), SOURCE_FAILED)
     return status
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere, so that it does not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -136,7 +144,8 @@ def _question(args: argparse.Namespace) -> Any:
 
 
 def _screen(args: argparse.Namespace) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual draws on the standard error, which stays with the terminal when output is piped.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise UsageError(
             "No terminal",
             "The full-screen program needs a terminal.",
@@ -170,7 +179,6 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> int:
-    from llm_lander_tui.errors import RefusedModel, SourceError
     from llm_lander_tui.memory.format_sizes import format_sizes
     from llm_lander_tui.models.sources import resolve
     from llm_lander_tui.models.summary import refusal, summary
@@ -192,14 +200,10 @@ def _model(args: argparse.Namespace) -> int:
 
 
 def _gpus(args: argparse.Namespace) -> int:
-    from llm_lander_tui.machine import nvml_source, require_gpus
+    from llm_lander_tui.machine import nvml_source, read_within, require_gpus
     from llm_lander_tui.printed import gpus_text
 
-    reading = nvml_source().read()
-    if args.json and reading.problem is None:
-        print(json.dumps([gpu.as_json() for gpu in reading.gpus], indent=2))  # noqa: T201
-        return FITS
-    gpus = require_gpus(reading)
+    gpus = require_gpus(read_within(nvml_source()))
     if args.json:
         print(json.dumps([gpu.as_json() for gpu in gpus], indent=2))  # noqa: T201
     else:

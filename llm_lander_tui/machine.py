@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from threading import Thread
 
 from llm_lander_tui.errors import SourceError, UsageError
 from llm_lander_tui.gpus.catalog import parse_gpus
-from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
+from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Problem, Reading
 from llm_lander_tui.units import MIB
 
 WHAT_IF_GPU = "RTX 4090"
 """The catalogue GPU that is planned on when the machine has none."""
+
+DRIVER_SECONDS = 10.0
+"""How long a command waits for the driver; a first call may wake the cards, which takes seconds."""
 
 
 def nvml_source() -> GpuSource:
@@ -19,6 +23,27 @@ def nvml_source() -> GpuSource:
     from llm_lander_tui.gpus.nvml import NvmlSource
 
     return NvmlSource(os.environ)
+
+
+def read_within(source: GpuSource, seconds: float = DRIVER_SECONDS) -> Reading:
+    """One reading, or the problem that the driver does not answer within `seconds`.
+
+    The driver is asked in a thread that may hang alone: it keeps neither ctrl+c nor the end of the
+    program waiting.
+    """
+    readings: list[Reading] = []
+    thread = Thread(target=lambda: readings.append(source.read()), name="driver", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if readings:
+        return readings[0]
+    return Reading(
+        problem=Problem(
+            "Driver does not answer",
+            f"The NVIDIA driver has not answered for {seconds:g} seconds.",
+            "See whether nvidia-smi hangs too; a GPU may have to be reset.",
+        )
+    )
 
 
 def choose_gpus(
@@ -45,7 +70,7 @@ def choose_gpus(
         card = Gpu(0, f"GPU with {free_mib:,} MiB free", free, 0, free, hypothetical=True)
         gpus = tuple(replace(card, index=i) for i in range(count or 1))
     else:
-        reading = source.read()
+        reading = read_within(source)
         gpus, warnings = _read(reading)
         if not reading.gpus and count is not None:
             gpus = tuple(replace(gpus[0], index=i) for i in range(count))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from llm_lander_tui.cli import main
+from llm_lander_tui.gpus.catalog import parse_gpus
+from llm_lander_tui.gpus.gpu import Reading
+from llm_lander_tui.machine import choose_gpus, read_within
 
 PROGRAM = [sys.executable, "-m", "llm_lander_tui"]
 
@@ -175,3 +181,46 @@ def test_a_closed_pipe_ends_quietly():
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert err == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_ends_with_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(
+            [*PROGRAM, "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert found.returncode == 3
+    assert "No space left" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_driver_that_hangs_ends_with_a_sentence():
+    class Hanging:
+        def read(self):
+            threading.Event().wait()
+
+    reading = read_within(Hanging(), seconds=0.05)
+    assert reading.gpus == ()
+    assert reading.problem is not None
+    assert "nvidia-smi" in reading.problem.remedy
+    gpus, warnings = choose_gpus(None, None, None, Answering(reading))
+    assert [gpu.name for gpu in gpus] == ["NVIDIA GeForce RTX 4090"]
+    assert any("what-if" in warning for warning in warnings)
+
+
+class Answering:
+    def __init__(self, reading):
+        self.reading = reading
+
+    def read(self):
+        return self.reading
+
+
+def test_a_full_card_is_left_out(capsys, monkeypatch):
+    empty, full = parse_gpus("2x RTX 4090")
+    full = replace(full, free_bytes=0, used_bytes=full.free_bytes)
+    monkeypatch.setattr("llm_lander_tui.api.nvml_source", lambda: Answering(Reading((full, empty))))
+    status, report = fit(capsys, "Qwen/Qwen3-8B", "--engine", "vllm")
+    assert status == 0
+    assert len(report["gpus"]) == 1
+    assert any("Planned on GPU 1" in warning for warning in report["warnings"])

@@ -31,7 +31,7 @@ def evaluate(scenario: Scenario, *, notional: bool = False) -> Plan:
         fits=startable and all(d.spare_bytes >= 0 for d in devices),
         limits=_limits(scenario, footprint, devices, startable=startable),
         problems=problems,
-        notes=(*_beyond_the_model(scenario), *footprint.notes),
+        notes=(*_beyond_the_model(scenario), *(() if problems else footprint.notes)),
     )
 
 

@@ -77,10 +77,7 @@ def recommend(scenario: Scenario, kvs: tuple[KvFormat, ...] | None = None) -> Re
 
 def _weight_losses(scenario: Scenario, formats: tuple[Recipe, ...]) -> dict[Recipe, float]:
     """Steps of fidelity lost by format; GGUF files cost a quarter where an engine has its own."""
-    try:
-        released: Recipe | None = recipe_of(scenario.model)
-    except SourceError:
-        released = None
+    released = _released(scenario)
     mixed = any(recipe.family != "gguf" for recipe in formats)
     return {
         recipe: _weight_loss(recipe, released) + (0.25 if mixed and recipe.family == "gguf" else 0)
@@ -108,12 +105,28 @@ def _reason(scenario: Scenario, reach: int, wanted: int) -> str:
     chosen = f"{scenario.weights.name} weights with {scenario.kv.name} cache"
     held = f"{chosen} hold {format_tokens(reach)} tokens"
     if reach < wanted:
-        held += f" of the {format_tokens(wanted)} wanted"
+        held += f" (short of {format_tokens(wanted)})"
     formats = choices.weight_formats(scenario.model, scenario.engine)
     more = [r for r in formats if r.bits > scenario.weights.bits]
     if not more:
         return f"{held}, and no more faithful weights exist."
+    if scenario.weights == _released(scenario):
+        return f"{held} in the format that the model was released in."
     other = more[-1]
-    instead = max_context(replace(scenario, weights=other))
-    there = "would not land" if not instead else f"would hold {format_tokens(instead)}"
+    instead = max_context(replace(scenario, weights=other)) or 0
+    if instead >= min(reach, wanted):
+        times = other.bits / scenario.weights.bits
+        return (
+            f"{held}; {other.name} would hold them too, but read {times:.1f} times the bytes for "
+            "every token, for a fidelity that hardly differs."
+        )
+    there = f"would hold {format_tokens(instead)}" if instead else "would not land"
     return f"{held}; the next more faithful, {other.name}, {there}."
+
+
+def _released(scenario: Scenario) -> Recipe | None:
+    """The format that the model was released in; None where it cannot be read."""
+    try:
+        return recipe_of(scenario.model)
+    except SourceError:
+        return None
