@@ -223,4 +223,4 @@ def test_a_full_card_is_left_out(capsys, monkeypatch):
     status, report = fit(capsys, "Qwen/Qwen3-8B", "--engine", "vllm")
     assert status == 0
     assert len(report["gpus"]) == 1
-    assert any("Planned on GPU 1" in warning for warning in report["warnings"])
+    assert any("Planned on GPU 0" in warning for warning in report["warnings"])
