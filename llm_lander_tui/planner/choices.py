@@ -47,6 +47,15 @@ def kv_columns(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
     return tuple(sorted([current, *columns], key=kv_bits, reverse=True))
 
 
+def kv_steps(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
+    """The KV formats that a key steps through: one of each size up to 16 bits, the largest first."""
+    by_bits: dict[float, KvFormat] = {kv_bits(current): current}
+    for kv in kv_formats(engine):
+        if kv_bits(kv) <= 16:
+            by_bits.setdefault(kv_bits(kv), kv)
+    return tuple(by_bits[bits] for bits in sorted(by_bits, reverse=True))
+
+
 def kv_bits(kv: KvFormat) -> float:
     """Bits per cached element, keys and values averaged."""
     return (kv.k.bits + kv.v.bits) / 2

@@ -55,8 +55,8 @@ def step_weights(scenario: Scenario, by: int) -> Scenario:
 
 
 def step_kv(scenario: Scenario, by: int) -> Scenario:
-    """The engine's next KV format."""
-    formats = choices.kv_formats(scenario.engine)
+    """The engine's next smaller (+1) or larger (-1) KV format."""
+    formats = choices.kv_steps(scenario.engine, scenario.kv)
     return replace(scenario, kv=choices.step(formats, scenario.kv, by))
 
 

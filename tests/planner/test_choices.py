@@ -61,6 +61,14 @@ def test_stepping_goes_round(scenario):
     assert now.weights == formats[0]
 
 
+def test_each_step_of_the_cache_changes_its_size(scenario):
+    sizes, now = [], scenario
+    for _ in range(3):
+        now = moves.step_kv(now, 1)
+        sizes.append(choices.kv_bits(now.kv))
+    assert sizes == [8.5, 4.5, 16.0]
+
+
 @given(st.integers(1, 131_072))
 def test_doubling_and_halving_stay_in_the_model(scenario, context):
     now = replace(scenario, context=context)
