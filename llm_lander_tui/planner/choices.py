@@ -48,7 +48,7 @@ def kv_columns(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
 
 
 def kv_steps(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:
-    """The KV formats that a key steps through: one of each size up to 16 bits, the largest first."""
+    """The KV formats that a key steps through: one of each size up to 16 bits, largest first."""
     by_bits: dict[float, KvFormat] = {kv_bits(current): current}
     for kv in kv_formats(engine):
         if kv_bits(kv) <= 16:
