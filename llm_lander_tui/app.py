@@ -95,6 +95,7 @@ class LanderApp(App[int]):
         self._load = load or resolve
         self._settings_file = None if keep_in is None else keep_in / "settings.toml"
         self._last_file = None if keep_in is None else keep_in / "last.json"
+        self._answered = False
         self._start: Start | None = None
         self._model: Model | None = None
         self._launched: Launched | None = None
@@ -179,11 +180,13 @@ class LanderApp(App[int]):
         """The one place where readings enter the state."""
         self.history.add(message.reading.gpus)
         self.state.reading = message.reading
+        self._answered = True
         self.state.stale_seconds = 0
         self._ask_first()
 
     def _without_driver(self) -> None:
         """Plan on a catalogue GPU where the driver gives none, or does not answer."""
+        self._answered = True
         if not self.state.fleet.cards:
             from llm_lander_tui.gpus.catalog import parse_gpus
             from llm_lander_tui.machine import WHAT_IF_GPU
@@ -271,6 +274,8 @@ class LanderApp(App[int]):
         """The first scenario, once there are a model and a card."""
         start, state = self._start, self.state
         if start is None or self._model is None or state.scenario is not None:
+            return
+        if not self._answered:
             return
         try:
             if start.what_if and not state.fleet.hypothetical:

@@ -31,9 +31,14 @@ class Fleet:
         return tuple(card for card in self.cards if key(card) not in self.unused)
 
     def read(self, gpus: Iterable[Gpu]) -> Fleet:
-        """The fleet after a new reading of the real cards."""
+        """The fleet after a new reading of the real cards.
+
+        Cards that turn up beside hypothetical ones are left out until they are chosen.
+        """
         known = {key(card): card for card in self.real}
-        return replace(self, real=tuple(planned(gpu, known.get(key(gpu))) for gpu in gpus))
+        real = tuple(planned(gpu, known.get(key(gpu))) for gpu in gpus)
+        new = {key(card) for card in real} - known.keys() if self.hypothetical else set()
+        return replace(self, real=real, unused=self.unused | new)
 
     def toggled(self, card: Gpu) -> Fleet:
         """With the card left out, or taken in again."""

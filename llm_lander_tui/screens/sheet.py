@@ -25,7 +25,16 @@ class Text(Lines):
     def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
         """The paragraphs as lines."""
         room = max(20, width)
-        return [line for text in self.paragraphs for line in (text.wrap(room) if text else [text])]
+        return [line for text in self.paragraphs for line in wrapped(text, room)]
+
+
+def wrapped(text: Content, width: int) -> list[Content]:
+    """The text in lines that keep its indent."""
+    if not text:
+        return [text]
+    indent = len(text.plain) - len(text.plain.lstrip())
+    lines = text[indent:].wrap(width - indent)
+    return [line.pad_left(indent) for line in lines]
 
 
 class Title(Lines):

@@ -14,6 +14,7 @@ from llm_lander_tui.planner.compare import EngineRow, by_engine
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
+from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.memory_bar import by_kind
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.view import View
@@ -59,17 +60,18 @@ class EnginesTable(Rows, View):
 
     def headings(self, width: int) -> Sequence[Content]:
         """The columns."""
-        line = _columns("engine", "weights", "KV", "needs", "of", "max context", "sequences", "")
+        names = ("engine", "", "weights", "KV", "needs", "of", "max context", "at once")
+        line = _columns(*names, width=width)
         return (Content.styled(fitted(line, width).plain, QUIET),)
 
     def rows(self, width: int) -> Sequence[Content]:
         """Two lines an engine."""
         lines: list[Content] = []
         for row in self.found:
-            lines += [fitted(self._answer(row), width), fitted(self._reason(row), width)]
+            lines += [fitted(self._answer(row, width), width), fitted(self._reason(row), width)]
         return lines
 
-    def _answer(self, row: EngineRow) -> Content:
+    def _answer(self, row: EngineRow, width: int) -> Content:
         plan = row.plan
         if plan is None:
             return Content.assemble(
@@ -81,13 +83,14 @@ class EnginesTable(Rows, View):
         limits = plan.limits
         return _columns(
             row.engine.title,
+            "lands" if plan.fits else "does not",
             plan.scenario.weights.name,
             plan.scenario.kv.name,
             format_bytes(tightest.needed_bytes),
             format_bytes(tightest.budget.bytes),
             format_tokens(limits.max_context) if limits.lands else "–",
             f"×{limits.max_concurrency}" if limits.lands else "–",
-            "lands" if plan.fits else "does not",
+            width=width,
         )
 
     def _reason(self, row: EngineRow) -> Content:
@@ -109,17 +112,15 @@ def differences(plan: Plan, own: Plan) -> list[str]:
     return [f"{kind.value} {signed_bytes(d)}" for kind, d in largest if abs(d) >= NOTICED]
 
 
-def _columns(*cells: str) -> Content:
-    engine, weights, kv, need, of, most, load, verdict = cells
-    style = GOOD if verdict == "lands" else BAD
+def _columns(*cells: str, width: int) -> Content:
+    engine, verdict, weights, kv, need, of, most, load = cells
     return Content.assemble(
-        fitted(Content(engine), 16),
-        fitted(Content(weights), 12),
-        fitted(Content(kv), 9),
+        fitted(Content(engine), 15),
+        (fitted(Content(verdict), 10).plain, GOOD if verdict == "lands" else BAD),
+        fitted(Content(weights), 13),
+        fitted(Content(kv), 7),
         right(need, 10),
-        right(of, 10),
+        right(of, 11) if width >= ROOMY else "",
         right(most, 13),
-        right(load, 11),
-        "  ",
-        (verdict, style),
+        right(load, 9),
     )

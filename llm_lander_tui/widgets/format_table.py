@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from llm_lander_tui.planner.plan import Plan
     from llm_lander_tui.planner.scenario import Scenario
 
-LABEL, SIZE, CELL = 11, 7, 8
+LABEL, SIZE = 11, 7
+ROOM_FOR_AIR = 48
+"""Columns from which cells stand apart."""
+
+
+def cell_width(width: int) -> int:
+    """Columns of a cell."""
+    return 9 if width >= ROOM_FOR_AIR else 8
 
 
 class FormatTable(Rows, Pointing):
@@ -106,7 +113,8 @@ class FormatTable(Rows, Pointing):
         first, last = self._window(width)
         cells = self.table[0].cells
         order = "by context" if self.by_context else "weights"
-        names = [right(cell.kv.name, CELL) for cell in cells[first:last]]
+        wide = cell_width(width)
+        names = [right(cell.kv.name, wide) for cell in cells[first:last]]
         line = Content.assemble(fitted(Content(order), LABEL), right("GiB", SIZE), *names)
         if last < len(cells):
             line = Content.assemble(line, f" →{len(cells) - last}")
@@ -114,7 +122,7 @@ class FormatTable(Rows, Pointing):
 
     def _window(self, width: int) -> tuple[int, int]:
         count = len(self.table[0].cells) if self.table else 0
-        room = max(1, (width - LABEL - SIZE) // CELL)
+        room = max(1, (width - LABEL - SIZE) // cell_width(width))
         left = min(self._left, max(0, count - room))
         left = self.column if self.column < left else max(left, self.column - room + 1)
         self._left = left
@@ -123,15 +131,15 @@ class FormatTable(Rows, Pointing):
     def rows(self, width: int) -> Sequence[Content]:
         """One row per weight format."""
         first, last = self._window(width)
-        return [self._row(row, first, last) for row in self.table]
+        return [self._row(row, first, last, cell_width(width)) for row in self.table]
 
-    def _row(self, row: Row, first: int, last: int) -> Content:
-        cells = [self._cell(cell) for cell in row.cells[first:last]]
+    def _row(self, row: Row, first: int, last: int, wide: int) -> Content:
+        cells = [self._cell(cell, wide) for cell in row.cells[first:last]]
         size = right(f"{row.weight_bytes / GIB:.1f}", SIZE)
         name = fitted(Content(row.weights.name), LABEL)
         return Content.assemble(name, (size.plain, QUIET), *cells)
 
-    def _cell(self, cell: Cell) -> Content:
+    def _cell(self, cell: Cell, wide: int) -> Content:
         current = (
             self.scenario is not None
             and cell.weights == self.scenario.weights
@@ -141,14 +149,14 @@ class FormatTable(Rows, Pointing):
         mark = "◆" if cell.frontier and cell.max_context else " "
         style = QUIET if not cell.max_context else GOOD if cell.frontier else ""
         if current:
-            body = right(f"[{text}]", CELL - 1)
+            body = right(f"[{text}]", wide - 1)
             return Content.assemble((body.plain, "bold"), (mark, style))
         under = (
             self.has_focus
             and self.table[self.cursor].cells[min(self.column, len(self.table[0].cells) - 1)]
             is cell
         )
-        body = right(text, CELL - 1)
+        body = right(text, wide - 1)
         return Content.assemble(
             (body.plain, f"{style} underline".strip() if under else style), (mark, style)
         )

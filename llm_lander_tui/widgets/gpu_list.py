@@ -20,6 +20,7 @@ from llm_lander_tui.widgets.words import QUIET, WARN, fitted, right, short_gpu, 
 
 HOT_CELSIUS = 85
 SENSORS = 19
+SHADES = "used █  this plan ▓  free ░"
 CHROME = 8
 """Rows of a screen that are not the list's: header, heading, processes, status, keys."""
 
@@ -68,11 +69,11 @@ class GpuList(Rows):
         line = Content.assemble(
             "  ",
             fitted(Content("GPU"), name),
-            fitted(Content("used █  this plan ▓  free ░"), memory),
+            fitted(Content(SHADES if memory > len(SHADES) else "used█ plan▓"), memory),
             right("free", 10),
             right("load  temp power", SENSORS),
             "  " if past else "",
-            fitted(Content("last minutes"), past),
+            fitted(Content("last minutes" if past > 12 else "history"), past),
         )
         return [Content.styled(line.plain, QUIET)]
 

@@ -20,7 +20,7 @@ def test_keys_change_the_verdict_and_the_terminal_is_restored(program):
     terminal.press("u")
     terminal.read(1.0)
     terminal.press("1")
-    terminal.wait_for("this plan", since=seen)
+    terminal.wait_for("last minutes", since=seen)
     terminal.press("q")
     assert terminal.wait_end() == 0
     assert LEAVE_ALTERNATE_SCREEN in terminal.written

@@ -116,3 +116,13 @@ async def test_a_pinned_plan_shows_changes_with_sign_and_word(started):
         assert pilot.app.state.baseline == pilot.app.state.plan
         await pilot.press("p")
         assert pilot.app.state.baseline is None
+
+
+async def test_named_gpus_leave_the_machines_own_out(started, source, world):
+    source.reading = world.two_cards()
+    async with started(gpu="2x L40S") as pilot:
+        state = pilot.app.state
+        assert [gpu.name for gpu in state.scenario.gpus] == ["NVIDIA L40S"] * 2
+        pilot.app.post_message(GpusRead(Reading(gpus=(world.card(5, 20.0),))))
+        await pilot.pause()
+        assert [gpu.name for gpu in state.scenario.gpus] == ["NVIDIA L40S"] * 2
