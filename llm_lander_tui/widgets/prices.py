@@ -86,7 +86,7 @@ class Prices(Rows, Pointing):
         """What the list is."""
         if self.plan is None:
             return ()
-        title = "what one change gives" if self.plan.fits else "the shortest ways to land"
+        title = "what one change gives" if self.plan.fits else "ways to land"
         return (between(Content.styled(title, QUIET), Content.styled("max context", QUIET), width),)
 
     def rows(self, width: int) -> Sequence[Content]:
