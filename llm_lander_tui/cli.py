@@ -116,7 +116,7 @@ def _question_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FORMAT", help="weight format: Q4_K_M, FP8, BF16, …")
     parser.add_argument("--kv", metavar="FORMAT", help="KV cache format: f16, q8_0, fp8, …")
     parser.add_argument("--context", metavar="N", type=int, help="tokens of one sequence")
-    parser.add_argument("--concurrency", metavar="N", type=int, default=1, help="sequences at once")
+    parser.add_argument("--concurrency", metavar="N", type=int, help="sequences at once")
     parser.add_argument("--margin-mib", metavar="N", type=int, default=500, help="safety margin")
     parser.add_argument("--tp", metavar="N", type=int, help="tensor parallel degree")
     parser.add_argument("--pp", metavar="N", type=int, help="pipeline parallel degree")
@@ -136,7 +136,7 @@ def _question(args: argparse.Namespace) -> Any:
         weights=args.weights,
         kv=args.kv,
         context=args.context,
-        concurrency=args.concurrency,
+        concurrency=1 if args.concurrency is None else args.concurrency,
         margin_bytes=args.margin_mib * MIB,
         tensor_parallel=args.tp,
         pipeline_parallel=args.pp,
@@ -159,15 +159,25 @@ def _screen(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     from llm_lander_tui import api
 
-    model, question = args.model, _question(args)
+    model, question, source = args.model, _question(args), None
+    said: tuple[str, ...] = ()
     if args.command:
         from llm_lander_tui.planner.launched import parse_command
 
         launched = parse_command(args.command)
-        model, question = model or launched.model, launched.question
+        model, question = model or launched.model, _overridden(launched.question, args)
+        said = launched.said
+        if launched.visible is not None:
+            from llm_lander_tui.gpus.visible import VARIABLE
+            from llm_lander_tui.machine import nvml_source
+
+            source = nvml_source({**os.environ, VARIABLE: launched.visible})
     if model is None:
         raise UsageError("No model", "fit needs a model.", "`llm-lander models` lists some.")
-    report = api.fit(model, question, gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib)
+    report = api.fit(
+        model, question, gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib, source=source
+    )
+    report = {**report, "warnings": [*said, *cast("Sequence[str]", report["warnings"])]}
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
     else:
@@ -176,6 +186,21 @@ def _fit(args: argparse.Namespace) -> int:
         print(fit_text(report))  # noqa: T201
     plan = cast("Mapping[str, object]", report["plan"])
     return FITS if plan["fits"] else DOES_NOT_FIT
+
+
+def _overridden(question: Any, args: argparse.Namespace) -> Any:
+    """A start command's question with what was said before `--` in place of the command's own."""
+    from dataclasses import replace
+
+    own = _question(args)
+    given = {"weights": args.weights, "kv": args.kv, "context": args.context}
+    given |= {"concurrency": args.concurrency, "tensor_parallel": args.tp}
+    given |= {"pipeline_parallel": args.pp}
+    if args.engine is not None and args.engine.lower() != question.engine.lower():
+        # Another engine's options and cache formats mean nothing to this one.
+        question = replace(question, engine=args.engine, kv=None, options=None)
+    named = {name: value for name, value in given.items() if value is not None}
+    return replace(question, margin_bytes=own.margin_bytes, **named)
 
 
 def _model(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import Thread
 
@@ -18,11 +19,11 @@ DRIVER_SECONDS = 10.0
 """How long a command waits for the driver; a first call may wake the cards, which takes seconds."""
 
 
-def nvml_source() -> GpuSource:
-    """The driver of this machine."""
+def nvml_source(environment: Mapping[str, str] | None = None) -> GpuSource:
+    """The driver of this machine, as seen in `environment` (None: this program's own)."""
     from llm_lander_tui.gpus.nvml import NvmlSource
 
-    return NvmlSource(os.environ)
+    return NvmlSource(os.environ if environment is None else environment)
 
 
 def read_within(source: GpuSource, seconds: float = DRIVER_SECONDS) -> Reading:

@@ -3,228 +3,183 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from llm_lander_tui.engines import registry
+from llm_lander_tui.engines.checkpoint_words import named_in_comment
 from llm_lander_tui.errors import UsageError
+from llm_lander_tui.planner.dialects import (
+    DIALECTS,
+    DTYPES,
+    HARMLESS,
+    LLAMA_CPP,
+    OLLAMA,
+    OLLAMA_ENVIRONMENT,
+    TENSORRT_LLM,
+    Dialect,
+    Flag,
+)
+from llm_lander_tui.planner.named import NamedModel, by_name
 from llm_lander_tui.planner.question import Question
+from llm_lander_tui.planner.served import Served
+from llm_lander_tui.planner.snippets import Found, read_modelfile, read_snippet
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_ENDS = frozenset(("&&", "||", ";", "|", "&", ">", ">>", "2>&1", "2>"))
+"""Words of the shell that end a server's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A start command understood: the model it names, the question, and words left unread."""
+    """A start command understood.
+
+    `unread` are flags with their values that mean something and were not understood; `warnings`
+    what was taken for something else than the command says. `visible` is the command's own
+    CUDA_VISIBLE_DEVICES, None when it sets none.
+    """
 
     model: str
     question: Question
     unread: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    visible: str | None = None
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Everything that has to be told of the reading, a sentence each."""
+        return (*self.warnings, *(f"Not read: {words}." for words in self.unread))
 
 
-def _number(text: str) -> int:
-    """An integer as servers take it, with the suffixes that vLLM allows ("32k", "1M")."""
-    scale = {"k": 1000, "K": 1024, "m": 10**6, "M": 2**20}.get(text[-1:], 1)
-    return round(float(text[:-1] if scale != 1 else text) * scale)
-
-
-def _yes(_: str) -> bool:
-    return True
-
-
-def _no(_: str) -> bool:
-    return False
-
-
-def _switch(text: str) -> str:
-    return {"1": "on", "true": "on", "0": "off", "false": "off"}.get(text.lower(), text.lower())
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """What a flag sets, and how its value is read; `alone` flags take no value.
-
-    `sets` is a field of the question, or "model", "k", "v", or a field of the engine's options.
-    """
-
-    sets: str
-    read: Callable[[str], object] = str
-    alone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one server is started: its engine, how its command is recognised, its flags.
-
-    `starts` are word sequences that begin the arguments; `slots_share` tells that the context flag
-    holds for all sequences together; `positional` that the first bare word is the model.
-    """
-
-    engine: str
-    starts: tuple[tuple[str, ...], ...]
-    flags: Mapping[str, Flag]
-    slots_share: bool = False
-    positional: bool = False
-
-
-def _flags(**named: Flag) -> dict[str, Flag]:
-    return {"--" + name.replace("_", "-"): flag for name, flag in named.items()}
-
-
-_LLAMA_CPP = Dialect(
-    "llama.cpp",
-    (("llama-server",), ("llama-cli",), ("server",)),
-    {
-        **dict.fromkeys(("-m", "--model", "-hf", "--hf-repo", "-hfr"), Flag("model")),
-        **dict.fromkeys(("-c", "--ctx-size"), Flag("context", _number)),
-        **dict.fromkeys(("-np", "--parallel"), Flag("concurrency", _number)),
-        **dict.fromkeys(("-ctk", "--cache-type-k"), Flag("k")),
-        **dict.fromkeys(("-ctv", "--cache-type-v"), Flag("v")),
-        **dict.fromkeys(("-ngl", "--gpu-layers", "--n-gpu-layers"), Flag("gpu_layers", _number)),
-        **dict.fromkeys(("-ncmoe", "--n-cpu-moe"), Flag("cpu_moe_layers", _number)),
-        **dict.fromkeys(("-ub", "--ubatch-size"), Flag("ubatch", _number)),
-        **dict.fromkeys(("-b", "--batch-size"), Flag("batch", _number)),
-        **dict.fromkeys(("-fa", "--flash-attn"), Flag("flash_attention", _switch)),
-        **dict.fromkeys(("-nkvo", "--no-kv-offload"), Flag("kv_offload", _no, alone=True)),
-        "--swa-full": Flag("swa_full", _yes, alone=True),
-        "--kv-unified": Flag("kv_unified", _yes, alone=True),
-        "--no-kv-unified": Flag("kv_unified", _no, alone=True),
-        "--no-mmap": Flag("mmap", _no, alone=True),
-        **dict.fromkeys(("-sm", "--split-mode"), Flag("split_mode")),
-    },
-    slots_share=True,
-)
-_VLLM = Dialect(
-    "vllm",
-    (("vllm", "serve"), ("-m", "vllm.entrypoints.openai.api_server"), ("api_server.py",)),
-    {
-        **_flags(
-            model=Flag("model"),
-            max_model_len=Flag("context", _number),
-            max_num_seqs=Flag("max_num_seqs", _number),
-            max_num_batched_tokens=Flag("max_num_batched_tokens", _number),
-            gpu_memory_utilization=Flag("gpu_memory_utilization", float),
-            tensor_parallel_size=Flag("tensor_parallel", _number),
-            pipeline_parallel_size=Flag("pipeline_parallel", _number),
-            kv_cache_dtype=Flag("kv"),
-            block_size=Flag("block_size", _number),
-            enforce_eager=Flag("enforce_eager", _yes, alone=True),
-            enable_expert_parallel=Flag("enable_expert_parallel", _yes, alone=True),
-        ),
-        "-tp": Flag("tensor_parallel", _number),
-        "-pp": Flag("pipeline_parallel", _number),
-    },
-    positional=True,
-)
-_SGLANG = Dialect(
-    "sglang",
-    (("-m", "sglang.launch_server"), ("sglang", "serve")),
-    _flags(
-        model_path=Flag("model"),
-        model=Flag("model"),
-        context_length=Flag("context", _number),
-        max_running_requests=Flag("max_running_requests", _number),
-        mem_fraction_static=Flag("mem_fraction_static", float),
-        chunked_prefill_size=Flag("chunked_prefill_size", _number),
-        tp=Flag("tensor_parallel", _number),
-        tp_size=Flag("tensor_parallel", _number),
-        tensor_parallel_size=Flag("tensor_parallel", _number),
-        pp_size=Flag("pipeline_parallel", _number),
-        kv_cache_dtype=Flag("kv"),
-    ),
-)
-_TGI = Dialect(
-    "tgi",
-    (("text-generation-launcher",),),
-    _flags(
-        model_id=Flag("model"),
-        max_total_tokens=Flag("context", _number),
-        max_concurrent_requests=Flag("concurrency", _number),
-        num_shard=Flag("tensor_parallel", _number),
-        kv_cache_dtype=Flag("kv"),
-        cuda_memory_fraction=Flag("cuda_memory_fraction", float),
-        max_batch_prefill_tokens=Flag("max_batch_prefill_tokens", _number),
-    ),
-)
-_TENSORRT_LLM = Dialect(
-    "tensorrt-llm",
-    (("trtllm-serve", "serve"), ("trtllm-serve",)),
-    {
-        "--max_seq_len": Flag("context", _number),
-        "--max_batch_size": Flag("concurrency", _number),
-        "--max_num_tokens": Flag("max_num_tokens", _number),
-        "--tp_size": Flag("tensor_parallel", _number),
-        "--pp_size": Flag("pipeline_parallel", _number),
-        "--kv_cache_free_gpu_memory_fraction": Flag("free_gpu_memory_fraction", float),
-    },
-    positional=True,
-)
-_LMDEPLOY = Dialect(
-    "lmdeploy",
-    (("lmdeploy", "serve", "api_server"),),
-    _flags(
-        session_len=Flag("context", _number),
-        max_batch_size=Flag("concurrency", _number),
-        cache_max_entry_count=Flag("cache_max_entry_count", float),
-        tp=Flag("tensor_parallel", _number),
-    ),
-    positional=True,
-)
-_OLLAMA = Dialect("ollama", (("ollama", "run"),), {}, positional=True)
-
-DIALECTS = (_LLAMA_CPP, _VLLM, _SGLANG, _TGI, _TENSORRT_LLM, _LMDEPLOY, _OLLAMA)
-
-
-def parse_command(command: str | Sequence[str]) -> Launched:
+def parse_command(
+    command: str | Sequence[str], is_file: Callable[[str], bool] = os.path.isfile
+) -> Launched:
     """The question behind a start command of any engine that is known here.
 
-    Raises `UsageError` when no server is recognised, the model is missing or a value is not one.
+    Lines and words as a shell takes them; one word with spaces in it is a whole line. `is_file`
+    tells which model files are there to be read: others are planned by their names. Raises
+    `UsageError` when no server is recognised, the model is missing or a value is not one.
     """
+    if not isinstance(command, str) and len(command) == 1:
+        command = command[0]
+    text = command if isinstance(command, str) else shlex.join(command)
+    snippet = read_snippet(text)
+    if snippet is not None:
+        engine, found = snippet
+        words = _words(text.partition("<<")[0]) if "<<" in text else []
+        return _launched(text, engine, found, _environment(words), is_file)
+    words = _words(text)
+    environment = _environment(words)
+    dialect, rest = _recognised(words)
+    if dialect is OLLAMA:
+        found, unread = _ollama(words, rest, environment), ()
+    else:
+        found, unread = _read(dialect, rest)
+    if dialect is TENSORRT_LLM and (kv := re.search(r"\bdtype:\s*(\w+)", text)):
+        found["kv"] = kv[1]
+    _normalise(dialect, found)
+    return _launched(text, dialect.engine, found, environment, is_file, unread=unread)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a command as a shell splits them, comment lines and line breaks left out."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
     try:
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        return shlex.split(joined)
     except ValueError as error:
         raise UsageError("Not a command", f"The line cannot be read: {error}.") from error
-    dialect, rest = _recognised(words)
-    found, unread = _read(dialect, rest)
-    model = found.pop("model", None)
-    if not isinstance(model, str):
-        raise UsageError("No model", f"The {dialect.engine} command names no model.")
-    return Launched(_model_name(dialect, model), _question(dialect, found), tuple(unread))
+
+
+def _environment(words: Sequence[str]) -> dict[str, str]:
+    """Variables that the words set, and the cards that a container is given."""
+    found: dict[str, str] = {}
+    for word in words:
+        if match := _ASSIGNMENT.fullmatch(word):
+            found[match[1]] = match[2]
+        elif match := re.fullmatch(r"\"?device=([\w,-]+)\"?", word):
+            found.setdefault("CUDA_VISIBLE_DEVICES", match[1])
+    for key in [key for key in found if key == "device"]:
+        found.setdefault("CUDA_VISIBLE_DEVICES", found[key].strip('"'))
+    return found
 
 
 def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
     names = [os.path.basename(word) for word in words]  # noqa: PTH119
-    for dialect in DIALECTS:
-        for start in dialect.starts:
-            for at in range(min(len(words), 12)):
+    for at in range(len(words)):
+        for dialect in DIALECTS:
+            for start in dialect.starts:
                 if tuple(names[at : at + len(start)]) == start:
                     return dialect, list(words[at + len(start) :])
+            if names[at].partition(":")[0] in dialect.images and "docker" in names[:at]:
+                return dialect, list(words[at + 1 :])
     known = ", ".join(" ".join(dialect.starts[0]) for dialect in DIALECTS)
     raise UsageError("Unknown command", "No server is recognised in it.", f"Known: {known}.")
 
 
-def _read(dialect: Dialect, words: list[str]) -> tuple[dict[str, object], list[str]]:
-    found: dict[str, object] = {}
+def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
+    """What the flags set, and those that are not understood, each with its value."""
+    found: Found = {}
     unread: list[str] = []
-    rest = iter(words)
+    end = next((at for at, word in enumerate(words) if word in _ENDS), len(words))
+    rest = iter(_Peekable(words[:end]))
     for word in rest:
         name, equals, value = word.partition("=")
-        flag = dialect.flags.get(name) or dialect.flags.get(_dashed(name))
+        flag = _flag(dialect, name)
         if flag is None:
-            if dialect.positional and not word.startswith("-") and "model" not in found:
-                found["model"] = word
+            if not word.startswith("-"):
+                if dialect.positional and "model" not in found:
+                    found["model"] = word
+                else:
+                    unread.append(word)
             else:
-                unread.append(word)
+                unread.append(word if equals else _with_value(word, rest))
             continue
         text = "" if flag.alone else value if equals else _next(rest, name)
         try:
             found[flag.sets] = flag.read(text)
         except ValueError as error:
             raise UsageError("Not a value", f"{name} cannot be {text!r}.") from error
-    return found, unread
+    found.pop("", None)
+    if dialect.positional and "model" not in found and unread and " " in unread[-1]:
+        # The last flag was a switch: what stood behind it was the model.
+        unread[-1], _, found["model"] = unread[-1].partition(" ")
+    return found, tuple(unread)
 
 
-def _dashed(name: str) -> str:
-    return "--" + name[2:].replace("_", "-") if name.startswith("--") else name
+class _Peekable:
+    """Words one by one, with a look at the next."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = list(reversed(words))
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self._words:
+            raise StopIteration
+        return self._words.pop()
+
+    def peek(self) -> str | None:
+        return self._words[-1] if self._words else None
+
+
+def _flag(dialect: Dialect, name: str) -> Flag | None:
+    dashed = "--" + name[2:].replace("_", "-") if name.startswith("--") else name
+    for flags in (dialect.flags, HARMLESS):
+        for spelling in (name, dashed):
+            if spelling in flags:
+                return flags[spelling]
+    return None
+
+
+def _with_value(word: str, rest: Iterator[str]) -> str:
+    assert isinstance(rest, _Peekable)
+    value = rest.peek()
+    return word if value is None or value.startswith("-") else f"{word} {next(rest)}"
 
 
 def _next(rest: Iterator[str], name: str) -> str:
@@ -234,38 +189,121 @@ def _next(rest: Iterator[str], name: str) -> str:
     return value
 
 
-def _model_name(dialect: Dialect, model: str) -> str:
-    return f"ollama:{model}" if dialect is _OLLAMA else model
+def _ollama(words: Sequence[str], rest: list[str], environment: Mapping[str, str]) -> Found:
+    """What Ollama's environment and a Modelfile among the words set, else what is run by name."""
+    found: Found = {}
+    for name, flag in OLLAMA_ENVIRONMENT.items():
+        if name in environment:
+            try:
+                found[flag.sets] = flag.read(environment[name])
+            except ValueError as error:
+                raise UsageError(
+                    "Not a value", f"{name} cannot be {environment[name]!r}."
+                ) from error
+    modelfile = [word for word in words if re.match(r"(FROM|PARAMETER) ", word)]
+    found.update(read_modelfile(modelfile))
+    named = next((word for word in rest if not word.startswith("-") and word not in _ENDS), None)
+    if "model" not in found and named is not None:
+        found["model"] = named
+    return found
 
 
-@dataclass(slots=True)
-class _Split:
-    question: dict[str, object] = field(default_factory=dict)
-    options: dict[str, object] = field(default_factory=dict)
-
-
-def _question(dialect: Dialect, found: dict[str, object]) -> Question:
-    engine = registry.get(dialect.engine)
+def _normalise(dialect: Dialect, found: Found) -> None:
+    """Values in this program's words: formats by name, a repository and its file as one model."""
     k, v = found.pop("k", None), found.pop("v", None)
     if k or v:
         k, v = k or "f16", v or "f16"
         found["kv"] = k if k == v else f"{k}/{v}"
-    if found.get("kv") in {"auto", "bfloat16", "float16"}:
-        del found["kv"]
-    split = _Split()
-    asked = {f.name for f in fields(Question)}
+    kv = str(found.get("kv", ""))
+    kv = (dialect.kv or {}).get(kv, kv)
+    if kv in {"", "auto", "bfloat16", "float16"}:
+        found.pop("kv", None)
+    else:
+        found["kv"] = kv
+    dtype = DTYPES.get(str(found.pop("dtype", "")))
+    stated = found.pop("quantize", None)
+    quantize = (dialect.quantize or {}).get(str(stated)) if stated is not None else None
+    if quantize or dtype:
+        found["quantize"] = quantize or dtype
+    repository, file = found.pop("repository", None), found.pop("file", None)
+    if repository is not None:
+        found["model"] = f"{repository}/{file}" if file is not None else repository
+    slots, context = found.get("concurrency"), found.get("context")
+    if dialect is LLAMA_CPP and isinstance(slots, int) and slots >= 1:
+        # Slots that are asked for share one cache only where that is asked for too.
+        found.setdefault("kv_unified", slots == 1)
+        if isinstance(context, int):
+            found["context"] = context // slots
+    if dialect.degree is not None:
+        found.setdefault("tensor_parallel", dialect.degree)
+    if not found.get("context"):
+        found.pop("context", None)
+
+
+def _launched(
+    text: str,
+    engine_id: str,
+    found: Found,
+    environment: Mapping[str, str],
+    is_file: Callable[[str], bool],
+    *,
+    unread: tuple[str, ...] = (),
+) -> Launched:
+    named = found.pop("model", None)
+    if not isinstance(named, str):
+        raise UsageError("No model", f"The {engine_id} command names no model.")
+    model = _model(text, engine_id, named, is_file)
+    quantize = found.pop("quantize", None)
+    question = _question(engine_id, found)
+    question = replace(
+        question,
+        weights=model.weights,
+        served=Served(None if quantize is None else str(quantize)),
+    )
+    warnings = model.warnings
+    if engine_id == LLAMA_CPP.engine and question.context is None and "--fit off" not in text:
+        warnings += (
+            "Without --ctx-size llama-server asks for the model's own limit, and its --fit takes "
+            "a smaller context or fewer layers where that does not land.",
+        )
+    return Launched(model.name, question, unread, warnings, environment.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _model(text: str, engine_id: str, named: str, is_file: Callable[[str], bool]) -> NamedModel:
+    commented = named_in_comment(text)
+    if commented is not None:
+        return NamedModel(*commented)
+    found = by_name(named, is_file)
+    if engine_id == OLLAMA.engine and found.name == named:
+        if (repository := re.sub(r"^(hf\.co|huggingface\.co)/", "hub:", named)) != named:
+            return NamedModel(repository)
+        if not named.endswith(".gguf"):
+            return NamedModel(f"ollama:{named.removeprefix('ollama:')}")
+    return found
+
+
+def _question(engine_id: str, found: Found) -> Question:
+    """The question of what was found, engine options among it."""
+    engine = registry.get(engine_id)
     defaults = engine.default_options
-    known = {f.name: type(getattr(defaults, f.name)) for f in fields(defaults)}  # type: ignore[arg-type]
-    for name, value in found.items():
-        if name in asked:
-            split.question[name] = value
-        elif name in known:
-            split.options[name] = known[name](value) if isinstance(value, str) else value
-    slots, context = split.question.get("concurrency", 1), split.question.get("context")
-    if dialect.slots_share and isinstance(context, int) and isinstance(slots, int) and slots > 1:
-        split.question["context"] = context // slots
-    if not split.question.get("context"):
-        split.question.pop("context", None)
-    if split.options:
-        split.question["options"] = replace(defaults, **split.options)  # type: ignore[type-var]
-    return replace(Question(engine=engine.id), **split.question)  # type: ignore[arg-type]
+    asked = {f.name for f in fields(Question)}
+    known = {f.name for f in fields(defaults)}  # type: ignore[arg-type]
+    question = {name: value for name, value in found.items() if name in asked}
+    options = {
+        name: _typed(name, value, getattr(defaults, name))
+        for name, value in found.items()
+        if name in known and name not in asked
+    }
+    if options:
+        question["options"] = replace(defaults, **options)  # type: ignore[type-var]
+    return replace(Question(engine=engine.id), **question)  # type: ignore[arg-type]
+
+
+def _typed(name: str, value: object, default: object) -> object:
+    """A word as a value of the default's type; other values are read already."""
+    if not isinstance(value, str) or default is None:
+        return value
+    try:
+        return type(default)(value)  # type: ignore[call-arg]
+    except ValueError as error:
+        raise UsageError("Not a value", f"{name} cannot be {value!r}.") from error

@@ -15,6 +15,12 @@ from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import max_context
 from llm_lander_tui.planner.recommend import recommend
 from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
+from llm_lander_tui.planner.served import (
+    Served,
+    context_as_served,
+    kv_as_served,
+    weights_as_served,
+)
 
 DEFAULT_ENGINE = "llama.cpp"
 CONTEXT_WHERE_NOTHING_FITS = 4096
@@ -23,7 +29,10 @@ CONTEXT_WHERE_NOTHING_FITS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a user asked beside the model and the GPUs; None leaves the choice to the planner."""
+    """What a user asked beside the model and the GPUs; None leaves the choice to the planner.
+
+    With `served` it is left to the server instead: the question of a server's start command.
+    """
 
     engine: str = DEFAULT_ENGINE
     weights: str | None = None
@@ -34,12 +43,15 @@ class Question:
     tensor_parallel: int | None = None
     pipeline_parallel: int | None = None
     options: object | None = None
+    served: Served | None = None
 
 
 def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scenario:
     """The scenario of a question: unnamed formats as recommended, unnamed context the largest.
 
-    Raises `UsageError` for an unknown engine or format and for numbers out of range.
+    A server's question takes what the server would: the checkpoint as released, the engine's
+    default cache, the model's own limit. Raises `UsageError` for an unknown engine or format and
+    for numbers out of range, `SourceError` for a checkpoint as released that cannot be read.
     """
     engine = registry.get(question.engine)
     if question.concurrency < 1:
@@ -61,6 +73,8 @@ def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scen
         kv=kv or scenario.kv,
     )
     scenario = _divided(scenario, question)
+    if question.served is not None:
+        return _as_served(scenario, question, question.served)
     if weights is None:
         scenario = _with_recommended(scenario, kv)
     if question.context is None:
@@ -83,6 +97,19 @@ def on_fewer_cards(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> S
         if max_context(scenario):
             return scenario
     return None
+
+
+def _as_served(scenario: Scenario, question: Question, served: Served) -> Scenario:
+    """The scenario with what its server does where the question is silent."""
+    model, engine = scenario.model, scenario.engine
+    if question.weights is None:
+        scenario = replace(scenario, weights=weights_as_served(served, model, engine))
+    if question.kv is None:
+        scenario = replace(scenario, kv=kv_as_served(model, engine))
+    if question.context is not None:
+        return scenario
+    limit = context_as_served(model, engine, scenario.gpus, scenario.concurrency)
+    return replace(scenario, context=limit or max_context(scenario) or CONTEXT_WHERE_NOTHING_FITS)
 
 
 def _with_recommended(scenario: Scenario, kv: KvFormat | None) -> Scenario:

@@ -20,9 +20,10 @@ def test_llama_server():
     assert (question.engine, question.context, question.concurrency) == ("llama.cpp", 16384, 4)
     assert question.kv == "q8_0"
     assert question.options == LlamaCppOptions(
-        gpu_layers=33, ubatch=1024, flash_attention=FlashAttention.ON
+        gpu_layers=33, ubatch=1024, flash_attention=FlashAttention.ON, kv_unified=False
     )
-    assert launched.unread == ("--host", "0.0.0.0")
+    assert launched.unread == ()
+    assert launched.visible == "0"
 
 
 def test_keys_and_values_apart():
