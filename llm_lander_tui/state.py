@@ -123,17 +123,25 @@ class LanderState(DOMNode):
         self.mutate_reactive(LanderState.fleet)
 
     def with_model(self, model: Model) -> None:
-        """Ask the same question about another model.
+        """Ask the same question about another model, in lighter weights where it must be.
 
         Raises `UsageError` when the engine runs it in no format; the question is then kept.
         """
         if self.scenario is None:
             return
         from llm_lander_tui.planner import moves
+        from llm_lander_tui.planner.evaluate import evaluate
+        from llm_lander_tui.planner.glance import glance
 
         moved = moves.with_model(self.scenario, model)
+        said = ""
+        if not evaluate(moved).fits:
+            found = glance(moved, model).weights
+            if found is not None and found != moved.weights:
+                said = f"{moved.weights.name} does not land: planned with {found.name}."
+                moved = replace(moved, weights=found)
         self._remember()
-        self.status = ""
+        self.status = said
         self.scenario = moved
 
     def undo(self) -> None:

@@ -12,7 +12,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-GAP = 12
+GAP = 6
 """Unchanged cells between two changes that are cheaper to send again than to jump over."""
 
 

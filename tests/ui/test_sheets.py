@@ -18,6 +18,8 @@ async def test_a_model_is_found_by_its_name_and_planned(started, world):
         await pilot.press("enter")
         await world.settled(pilot)
         assert pilot.app.state.scenario.model.name == "Qwen/Qwen3-32B"
+        assert pilot.app.state.plan.fits
+        assert pilot.app.state.status == "INT8 does not land: planned with INT4."
 
 
 async def test_a_model_that_cannot_be_read_says_so_and_keeps_the_plan(started, world):
