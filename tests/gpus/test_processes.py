@@ -23,7 +23,7 @@ from llm_lander_tui.gpus.processes import OTHER, PYTHON, UNKNOWN, process_kind
         ("llama-bench -m q.gguf", "llama.cpp", False),
         ("python -m llama_cpp.server --model q.gguf", "llama.cpp", True),
         ("koboldcpp-linux-x64 --model q.gguf", "llama.cpp", True),
-        ("/usr/local/bin/ollama runner --model /usr/share/ollama/.ollama/blobs/sha256-1", "Ollama", True),
+        ("/usr/local/bin/ollama runner --model /srv/ollama/blobs/sha256-1", "Ollama", True),
         ("/usr/lib/ollama/cuda_v12/llama-server --port 1", "Ollama", True),
         ("/tmp/ollama123/runners/cuda_v12/ollama_llama_server --model x", "Ollama", True),
         ("C:\\Users\\a\\AppData\\Local\\Programs\\Ollama\\ollama.exe runner", "Ollama", True),
