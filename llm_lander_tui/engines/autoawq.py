@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention
@@ -64,18 +65,19 @@ class AutoAwq(TorchEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
+        checkpoint = named_checkpoint(scenario)
         new = options.max_new_tokens or min(256, context)
         lines = (
             "from awq import AutoAWQForCausalLM",
             "from transformers import AutoTokenizer",
-            f"model = AutoAWQForCausalLM.from_quantized({scenario.model.name!r}, "
+            f"model = AutoAWQForCausalLM.from_quantized({checkpoint.name!r}, "
             f"fuse_layers={options.fuse_layers}, max_seq_len={context}, "
             f"batch_size={scenario.concurrency})",
             *generation(scenario, context, new, "'cuda'"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",
         )
-        return python_command(scenario, lines)
+        return checkpoint.above(python_command(scenario, lines))
 
 
 def options_of(scenario: Scenario) -> AutoAwqOptions:

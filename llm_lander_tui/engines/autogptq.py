@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
 from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
@@ -71,18 +72,19 @@ class AutoGptq(TorchEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
+        checkpoint = named_checkpoint(scenario)
         new = options.max_new_tokens or min(256, context)
         lines = (
             "from auto_gptq import AutoGPTQForCausalLM",
             "from transformers import AutoTokenizer",
-            f"model = AutoGPTQForCausalLM.from_quantized({scenario.model.name!r}, "
+            f"model = AutoGPTQForCausalLM.from_quantized({checkpoint.name!r}, "
             f'device_map="auto", attn_implementation="{options.attention.value}", '
             f"disable_exllamav2={options.kernel is Kernel.EXLLAMA})",
             *generation(scenario, context, new, "model.device"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",
         )
-        return python_command(scenario, lines)
+        return checkpoint.above(python_command(scenario, lines))
 
 
 def options_of(scenario: Scenario) -> AutoGptqOptions:

@@ -20,7 +20,7 @@ from llm_lander_tui.planner.scenario import Scenario
 CAST = frozenset(("BF16", "FP16", "FP32"))
 """Formats that a loader casts an unquantised checkpoint to."""
 
-_COMMENT = re.compile(r"^#\s*(?P<model>.+) in (?P<weights>\S+) is to be put at .+$", re.MULTILINE)
+_COMMENT = re.compile(r"^# Put a checkpoint of (?P<model>.+) in (?P<weights>\S+) at ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def named_checkpoint(
         return NamedCheckpoint(model.name)
     stem = model.name.rstrip("/").rpartition("/")[2].removesuffix(".gguf").replace(":", "-")
     name = f"{stem}-{weights.name}{suffix}"
-    said = " ".join(f"{model.name} in {weights.name} is to be put at {name}".split())
+    said = " ".join(f"Put a checkpoint of {model.name} in {weights.name} at {name}".split())
     return NamedCheckpoint(name, f"# {said}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix
 from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
@@ -60,11 +61,12 @@ class ExLlama(TorchEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        words = ["python examples/chat.py -m", shlex.quote(scenario.model.name)]
+        checkpoint = named_checkpoint(scenario)
+        words = ["python examples/chat.py -m", shlex.quote(checkpoint.name)]
         words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
         if len(scenario.gpus) > 1:
             words.append("-gs auto")
-        return on_cards(scenario, " ".join(words))
+        return checkpoint.above(on_cards(scenario, " ".join(words)))
 
 
 def options_of(scenario: Scenario) -> ExLlamaOptions:

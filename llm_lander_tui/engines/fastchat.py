@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, TorchRules
 from llm_lander_tui.engines.transformers import DEQUANTISING
@@ -15,6 +16,10 @@ from llm_lander_tui.planner.scenario import Scenario
 
 STREAM_LENGTH = 2048
 """Tokens that a request generates at most (`max_new_tokens` of generate_stream)."""
+
+
+AT_LOAD = {"LLM.int8": "--load-8bit", "W8A8": "--load-8bit"}
+"""What FastChat makes of a 16-bit checkpoint while it loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +66,21 @@ class FastChat(TorchEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:  # noqa: ARG002
+        checkpoint = named_checkpoint(scenario, AT_LOAD)
         words = ["python -m fastchat.serve.model_worker"]
-        words.append(f"--model-path {shlex.quote(scenario.model.name)}")
+        words.append(f"--model-path {shlex.quote(checkpoint.name)}")
         words.append(f"--num-gpus {len(scenario.gpus)}")
         if len(scenario.gpus) > 1:
             gigabytes = min(gpu.free_bytes - scenario.margin_bytes for gpu in scenario.gpus) >> 30
             words.append(f"--max-gpu-memory {max(1, gigabytes)}GiB")
-        if scenario.weights.family in {"int8", "bnb"}:
-            words.append("--load-8bit")
+        if flag := at_load(scenario, AT_LOAD):
+            words.append(flag)
+        elif scenario.weights.family in {"gptq", "awq"}:
+            words.append(f"--{scenario.weights.family}-wbits {scenario.weights.bits:g}")
         elif scenario.weights.name in {"BF16", "FP16"}:
             words.append(f"--dtype {'bfloat16' if scenario.weights.name == 'BF16' else 'float16'}")
         words.append(f"--limit-worker-concurrency {scenario.concurrency}")
-        return on_cards(scenario, " ".join(words))
+        return checkpoint.above(on_cards(scenario, " ".join(words)))
 
 
 FASTCHAT = FastChat()

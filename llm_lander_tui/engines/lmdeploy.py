@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.llamacpp.command import visible_devices
-from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
+from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
@@ -83,17 +84,20 @@ class LmDeploy(PoolEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
-        words = ["lmdeploy", "serve", "api_server", scenario.model.name, "--backend", "turbomind"]
+        checkpoint = named_checkpoint(scenario)
+        words = ["lmdeploy", "serve", "api_server", checkpoint.name, "--backend", "turbomind"]
         words += ["--tp", str(scenario.tensor_parallel), "--session-len", str(context)]
         words += ["--max-batch-size", str(max(1, scenario.concurrency))]
         words += ["--cache-max-entry-count", f"{options.cache_max_entry_count:g}"]
         words += ["--cache-block-seq-len", str(options.cache_block_seq_len)]
         words += ["--max-prefill-token-num", str(options.max_prefill_token_num)]
         words += ["--quant-policy", str(QUANT_POLICY.get(scenario.kv.name, 0))]
+        words += cast_words(scenario)
         if scenario.weights.family in {"awq", "gptq"}:
             words += ["--model-format", scenario.weights.family]
         devices = visible_devices(scenario)
-        return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+        line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+        return checkpoint.above(line)
 
 
 def options_of(scenario: Scenario) -> LmDeployOptions:

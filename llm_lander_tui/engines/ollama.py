@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import holds
 from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
-from llm_lander_tui.engines.llamacpp.command import visible_devices
+from llm_lander_tui.engines.llamacpp.command import gguf_checkpoint, on_the_hub, visible_devices
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.weights import Recipe
@@ -128,14 +129,14 @@ class Ollama:
             environment.append("OLLAMA_SCHED_SPREAD=1")
         devices = visible_devices(scenario)
         server = " ".join([*filter(None, [devices]), *environment, "ollama serve"])
-        source, name = _names(scenario)
+        source, name, comment = _names(scenario)
         lines = [f"FROM {source}", f"PARAMETER num_ctx {context}"]
         lines.append(f"PARAMETER num_batch {options.num_batch}")
         if options.num_gpu is not None:
             lines.append(f"PARAMETER num_gpu {options.num_gpu}")
         modelfile = " ".join(shlex.quote(line) for line in lines)
         return (
-            f"{server} &\n"
+            f"{comment}{server} &\n"
             f"printf '%s\\n' {modelfile} > Modelfile\n"
             f"ollama create {shlex.quote(name)} -f Modelfile && ollama run {shlex.quote(name)}"
         )
@@ -146,16 +147,29 @@ def _options_of(scenario: Scenario) -> OllamaOptions:
     return options if isinstance(options, OllamaOptions) else OllamaOptions()
 
 
-def _names(scenario: Scenario) -> tuple[str, str]:
-    """Where the model comes from, for FROM, and the name to give it."""
-    model = scenario.model
-    stem = model.name.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf")
-    name = "".join(c if c.isalnum() or c in "-._" else "-" for c in stem).lower()
-    if model.source == "ollama":
-        return model.name, f"{name}-planned"
-    if model.source in {"gguf", "directory"}:
-        return model.name, f"{name}-planned"
-    return f"./{stem}-{scenario.weights.name}.gguf", f"{name}-{scenario.weights.name.lower()}"
+def _names(scenario: Scenario) -> tuple[str, str, str]:
+    """Where the model comes from, for FROM, the name to give it, and a comment line or "".
+
+    Ollama reads GGUF files of the Hub by the address of their repository; of one that is named by
+    its file it takes the quantization.
+    """
+    model, weights = scenario.model, scenario.weights
+    if holds(model, weights) and model.source == "ollama":
+        source = model.name.removeprefix("ollama:")
+        return source, f"{_tag(source)}-planned", ""
+    if on_the_hub(scenario) and not model.name.endswith(".gguf"):
+        return f"hf.co/{model.name}", f"{_tag(model.name)}-planned", ""
+    checkpoint = gguf_checkpoint(scenario)
+    name = _tag(checkpoint.name)
+    if not checkpoint.comment:
+        return checkpoint.name, f"{name}-planned", ""
+    return f"./{checkpoint.name}", name, f"{checkpoint.comment}\n"
+
+
+def _tag(source: str) -> str:
+    """The last part of a model's name in the letters that Ollama allows."""
+    stem = source.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf")
+    return "".join(c if c.isalnum() or c in "-._" else "-" for c in stem).lower()
 
 
 OLLAMA = Ollama()

@@ -99,6 +99,12 @@ def smallest_gb(gpus: tuple[Gpu, ...]) -> float:
     return min((gpu.total_bytes for gpu in gpus), default=0) / MIB / 1000
 
 
-def loads_as_is(scenario: Scenario) -> bool:
-    """Whether the checkpoint is in the scenario's format already."""
-    return bool(scenario.model.quantization) or scenario.weights.family == "plain"
+_DTYPES = {"BF16": "bfloat16", "FP16": "float16", "FP32": "float32"}
+
+
+def cast_words(scenario: Scenario) -> list[str]:
+    """--dtype where the plan's unquantised weights are not in the checkpoint's own type."""
+    dtype = _DTYPES.get(scenario.weights.name)
+    if dtype is None or dtype == scenario.model.architecture.dtype:
+        return []
+    return ["--dtype", dtype]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention, Experts
@@ -74,7 +75,8 @@ class PyTorch(TorchEngine):
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
         new = options.max_new_tokens or min(256, context)
-        words = [f"litgpt {_verb(scenario)} {shlex.quote(scenario.model.name)}"]
+        checkpoint = named_checkpoint(scenario, QUANTIZE)
+        words = [f"litgpt {_verb(scenario)} {shlex.quote(checkpoint.name)}"]
         words.append(f"--max_new_tokens {new}")
         if scenario.weights.name in QUANTIZE:
             words.append(f"--quantize {QUANTIZE[scenario.weights.name]} --precision bf16-true")
@@ -82,7 +84,7 @@ class PyTorch(TorchEngine):
             words.append("--precision 32-true")
         else:
             words.append(f"--precision {'16' if scenario.weights.name == 'FP16' else 'bf16'}-true")
-        return on_cards(scenario, " ".join(words))
+        return checkpoint.above(on_cards(scenario, " ".join(words)))
 
 
 def _verb(scenario: Scenario) -> str:

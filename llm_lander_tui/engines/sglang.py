@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import (
     PoolEngine,
+    cast_words,
     libraries,
-    loads_as_is,
     smallest_gb,
     step,
 )
@@ -34,6 +35,8 @@ GRAPH_MB_PER_SEQUENCE = 2
 LARGE_CARD_GB = 60
 LARGE_CARD_MB = 10 * 1024
 """The parts of SGLang's own estimate of what must stay free (memory_models B.3)."""
+QUANTIZE = {"FP8": "fp8", "FP8-dynamic": "fp8"}
+"""--quantization of the formats that SGLang makes of a 16-bit checkpoint while it loads."""
 STATE_SLOTS = 3
 """Recurrent states per running request: the running one and those that the radix cache keeps."""
 GRAPH_SPREAD = 0.7
@@ -126,7 +129,8 @@ class Sglang(PoolEngine):
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
         fraction, _ = static_fraction(scenario, options)
-        words = ["python", "-m", "sglang.launch_server", "--model-path", scenario.model.name]
+        checkpoint = named_checkpoint(scenario, QUANTIZE)
+        words = ["python", "-m", "sglang.launch_server", "--model-path", checkpoint.name]
         words += ["--tp-size", str(scenario.tensor_parallel)]
         if scenario.pipeline_parallel > 1:
             words += ["--pp-size", str(scenario.pipeline_parallel)]
@@ -145,11 +149,13 @@ class Sglang(PoolEngine):
         if scenario.kv.name.startswith("fp8"):
             kind = "fp8_e5m2" if scenario.kv.name == "fp8_e5m2" else "fp8_e4m3"
             words += ["--kv-cache-dtype", kind]
-        if not loads_as_is(scenario) and scenario.weights.family == "fp8":
-            words += ["--quantization", "fp8"]
+        words += cast_words(scenario)
+        if quantization := at_load(scenario, QUANTIZE):
+            words += ["--quantization", quantization]
         words += _beside_words(scenario)
         devices = visible_devices(scenario)
-        return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+        line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+        return checkpoint.above(line)
 
 
 def _beside_words(scenario: Scenario) -> list[str]:

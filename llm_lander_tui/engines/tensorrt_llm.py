@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
@@ -97,7 +98,8 @@ class TensorRtLlm(PoolEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
-        words = ["trtllm-serve", scenario.model.name, "--backend", "pytorch"]
+        checkpoint = named_checkpoint(scenario)
+        words = ["trtllm-serve", checkpoint.name, "--backend", "pytorch"]
         words += ["--tp_size", str(scenario.tensor_parallel)]
         words += ["--pp_size", str(scenario.pipeline_parallel)]
         if options.expert_parallel:
@@ -110,7 +112,7 @@ class TensorRtLlm(PoolEngine):
         if scenario.kv.name == "fp8":
             line += r" --extra_llm_api_options <(printf 'kv_cache_config:\n  dtype: fp8\n')"
         devices = visible_devices(scenario)
-        return f"{devices} {line}" if devices else line
+        return checkpoint.above(f"{devices} {line}" if devices else line)
 
 
 def options_of(scenario: Scenario) -> TensorRtOptions:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
-from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, loads_as_is, step
+from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
+from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
@@ -18,7 +19,12 @@ WIGGLE_ROOM = 0.90
 IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.6"
 GRAPHS = 512 * MIB
 GRAPH_SPREAD = 0.8
-QUANTIZE = {"bnb": "bitsandbytes-nf4", "fp8": "fp8"}
+QUANTIZE = {
+    "FP8": "fp8", "FP8-dynamic": "fp8", "LLM.int8": "bitsandbytes",
+    "NF4": "bitsandbytes-nf4", "NF4-DQ": "bitsandbytes-nf4",
+    "FP4": "bitsandbytes-fp4", "FP4-DQ": "bitsandbytes-fp4",
+}  # fmt: skip
+"""--quantize of the formats that TGI makes of a 16-bit checkpoint while it loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,13 @@ class Tgi(PoolEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
+        checkpoint = named_checkpoint(scenario, QUANTIZE)
         cards = ",".join(str(gpu.index) for gpu in scenario.gpus)
         gpus = "all" if any(gpu.hypothetical for gpu in scenario.gpus) else f'"device={cards}"'
         words = ["docker", "run", "--gpus", gpus, "--shm-size", "1g", "-p", "8080:80"]
         if options.block_size > 1:
             words += ["-e", "ATTENTION=flashdecoding"]
-        words += ["-v", "tgi-data:/data", IMAGE, "--model-id", scenario.model.name]
+        words += ["-v", "tgi-data:/data", IMAGE, "--model-id", checkpoint.name]
         words += ["--num-shard", str(scenario.tensor_parallel)]
         words += [
             "--max-total-tokens",
@@ -107,9 +114,10 @@ class Tgi(PoolEngine):
         if scenario.kv.name.startswith("fp8"):
             kind = "fp8_e5m2" if scenario.kv.name == "fp8_e5m2" else "fp8_e4m3fn"
             words += ["--kv-cache-dtype", kind]
-        if not loads_as_is(scenario) and scenario.weights.family in QUANTIZE:
-            words += ["--quantize", QUANTIZE[scenario.weights.family]]
-        return shlex.join(words)
+        words += cast_words(scenario)
+        if quantization := at_load(scenario, QUANTIZE):
+            words += ["--quantize", quantization]
+        return checkpoint.above(shlex.join(words))
 
 
 def options_of(scenario: Scenario) -> TgiOptions:

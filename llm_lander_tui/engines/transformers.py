@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import (
     TRANSFORMERS_4_40,
@@ -127,15 +128,17 @@ autograd/_functions.py, awq/modules/linear/gemm.py, integrations/mxfp4.py)."""
 def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> str:
     """A shell command that loads the model and generates within the planned context."""
     new = options.max_new_tokens or min(256, context)
+    made = at_load(scenario, _AT_LOAD)
+    checkpoint = named_checkpoint(scenario, _AT_LOAD)
     load = [
-        repr(scenario.model.name),
+        repr(checkpoint.name),
         'device_map="auto"',
         f'attn_implementation="{options.attention.value}"',
     ]
     prelude = "from transformers import AutoModelForCausalLM, AutoTokenizer"
-    if scenario.weights.family == "bnb":
-        prelude += ", BitsAndBytesConfig"
-        load.append(f"quantization_config={_bitsandbytes(scenario.weights.name)}")
+    if made is not None:
+        prelude += f", {made.partition('(')[0]}"
+        load.append(f"quantization_config={made}")
     elif scenario.weights.family == "plain":
         dtype = {"BF16": "bfloat16", "FP16": "float16", "FP32": "float32"}
         load.append(f'dtype="{dtype.get(scenario.weights.name, "auto")}"')
@@ -143,10 +146,8 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
     if options.cache is Cache.STATIC:
         generate.append('cache_implementation="static"')
     elif scenario.kv.name in {"int8", "int4"}:
-        bits = scenario.kv.name.removeprefix("int")
         generate.append(
-            'cache_implementation="quantized", '
-            f'cache_config={{"backend": "hqq" if {bits} == 8 else "quanto", "nbits": {bits}}}'
+            f'cache_implementation="quantized", cache_config={_CACHES[scenario.kv.name]}'
         )
     beside = []
     if scenario.draft is not None:
@@ -165,7 +166,7 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
         f"output = model.generate(**batch, {', '.join(generate)})",
         "print(tokenizer.batch_decode(output)[0])",
     )
-    return python_command(scenario, lines)
+    return checkpoint.above(python_command(scenario, lines))
 
 
 def _bitsandbytes(name: str) -> str:
@@ -178,5 +179,17 @@ def _bitsandbytes(name: str) -> str:
         f'bnb_4bit_compute_dtype="bfloat16"{nested})'
     )
 
+
+_AT_LOAD = {
+    **{name: _bitsandbytes(name) for name in ("LLM.int8", "NF4", "NF4-DQ", "FP4", "FP4-DQ")},
+    "HQQ-4bit-g64": "HqqConfig(nbits=4, group_size=64)",
+    "FP8-block": "FineGrainedFP8Config()",
+}
+"""The configuration of the formats that are made of a 16-bit checkpoint while it loads."""
+_CACHES = {
+    "int8": '{"backend": "hqq", "nbits": 8}',
+    "int4": '{"backend": "quanto", "nbits": 4}',
+}
+"""Quanto has no 8-bit cache."""
 
 TRANSFORMERS = Transformers()

@@ -73,8 +73,9 @@ def parse_command(
     words = _words(text)
     environment = _environment(words)
     dialect, rest = _recognised(words)
+    unread: tuple[str, ...] = ()
     if dialect is OLLAMA:
-        found, unread = _ollama(words, rest, environment), ()
+        found = _ollama(words, rest, environment)
     else:
         found, unread = _read(dialect, rest)
     if dialect is TENSORRT_LLM and (kv := re.search(r"\bdtype:\s*(\w+)", text)):

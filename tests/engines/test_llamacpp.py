@@ -26,7 +26,7 @@ from llm_lander_tui.formats import kv_format
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.models import presets
-from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.model import Checkpoint, Model
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.scenario import Lora, Scenario
 from llm_lander_tui.units import GIB, MIB
@@ -317,7 +317,9 @@ def test_the_command_states_what_the_plan_counts_on() -> None:
         kv=kv_format("q8_0"),
         options=LlamaCppOptions(cpu_moe_layers=3, ubatch=1024, kv_unified=False, swa_full=True),
     )
-    words = shlex.split(LLAMACPP.command(asked, 8192))
+    comment, line = LLAMACPP.command(asked, 8192).splitlines()
+    words = shlex.split(line)
+    assert comment == f"# Put a checkpoint of {MOE} in Q4_K_M at {words[2]}"
     assert words[0] == "llama-server"
     for flag, value in (
         ("--ctx-size", "32768"),
@@ -334,7 +336,29 @@ def test_the_command_states_what_the_plan_counts_on() -> None:
 
 def test_the_command_shows_only_the_planned_cards_and_quotes_paths() -> None:
     real = tuple(replace(g, hypothetical=False, index=g.index + 2) for g in cards(24, 24))
-    named = replace(model(LLAMA), name="/models/my model.gguf", source="gguf")
+    named = replace(
+        model(LLAMA),
+        name="/models/my model.gguf",
+        source="gguf",
+        checkpoint=Checkpoint("Q4_K_M", container="gguf"),
+    )
     command = LLAMACPP.command(replace(scenario(gpus=real), model=named), 4096)
     assert command.startswith("CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=2,3 llama-server")
     assert "'/models/my model.gguf'" in command
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("owner/repo-GGUF:Q4_K_M", "--hf-repo owner/repo-GGUF:Q4_K_M --ctx-size"),
+        ("owner/repo/Q4_K_M/x.gguf", "--hf-repo owner/repo --hf-file Q4_K_M/x.gguf --ctx-size"),
+    ],
+)
+def test_a_gguf_file_of_the_hub_is_named_by_its_repository(name: str, words: str) -> None:
+    named = replace(
+        model(LLAMA), name=name, source="cache", checkpoint=Checkpoint("Q4_K_M", container="gguf")
+    )
+    assert f"llama-server {words}" in LLAMACPP.command(replace(scenario(), model=named), 4096)
+    # In another format than the file's it is a file that is still to make.
+    other = replace(scenario(), model=named, weights=recipes.get("Q8_0"))
+    assert LLAMACPP.command(other, 4096).startswith("# Put a checkpoint of ")

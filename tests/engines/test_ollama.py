@@ -68,7 +68,8 @@ def test_a_quantised_cache_without_flash_attention_is_refused(asked) -> None:
 
 def test_the_command_makes_a_model_of_a_modelfile(asked) -> None:
     command = OLLAMA.command(replace(asked, options=OllamaOptions(num_gpu=20)), 8192)
-    server, modelfile, run = command.splitlines()
+    comment, server, modelfile, run = command.splitlines()
+    assert comment == "# Put a checkpoint of Qwen/Qwen3-8B in Q4_K_M at Qwen3-8B-Q4_K_M.gguf"
     assert "OLLAMA_NUM_PARALLEL=2" in server
     assert "OLLAMA_KV_CACHE_TYPE=q8_0" in server
     assert "OLLAMA_FLASH_ATTENTION=1" in server

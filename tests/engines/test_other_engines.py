@@ -133,16 +133,23 @@ def test_more_tokens_or_sequences_never_need_less(
 def test_a_start_command_can_be_pasted(engine: Engine, name: str):
     asked = scenario(engine, gpus=2)
     asked = replace(asked, model=replace(asked.model, name=name))
-    command = engine.command(asked, 8192)
+    comment, _, command = engine.command(asked, 8192).rpartition("\nCUDA_DEVICE_ORDER")
+    if comment:
+        command = "CUDA_DEVICE_ORDER" + command
+        weights = asked.weights.name
+        named = f"{name.rpartition('/')[2]}-{weights}"
+        assert comment == f"# Put a checkpoint of {name} in {weights} at {named}"
+    else:
+        named = name
     if engine is not TGI:
         assert command.startswith("CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0,1 ")
     _, heredoc, code = command.partition("python - <<'EOF'\n")
     if heredoc:
         code = code.removesuffix("\nEOF")
         compile(code, "snippet", "exec")
-        assert repr(name) in code
+        assert repr(named) in code
     else:
-        assert name in shlex.split(command)
+        assert named in shlex.split(command)
     if engine in ON_POOLS:
         assert "8192" in command
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, holds, named_checkpoint
 from llm_lander_tui.engines.llamacpp.options import FlashAttention, LlamaCppOptions, SplitMode
 from llm_lander_tui.planner.scenario import Scenario
 
@@ -13,7 +14,8 @@ _ALL_LAYERS = 999
 def server_command(scenario: Scenario, context: int, options: LlamaCppOptions) -> str:
     """`llama-server` for `context` tokens per slot, every option that the plan counts on stated."""
     slots = max(1, scenario.concurrency)
-    words = ["llama-server", *_model_words(scenario)]
+    checkpoint = gguf_checkpoint(scenario)
+    words = ["llama-server", *_model_words(scenario, checkpoint)]
     words += ["--ctx-size", str(context * slots), "--parallel", str(slots)]
     words.append("--kv-unified" if options.kv_unified else "--no-kv-unified")
     layers = _ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
@@ -39,7 +41,8 @@ def server_command(scenario: Scenario, context: int, options: LlamaCppOptions) -
         if wanted:
             words.append(flag)
     devices = visible_devices(scenario)
-    return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+    line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+    return checkpoint.above(line)
 
 
 def visible_devices(scenario: Scenario) -> str:
@@ -51,9 +54,21 @@ def visible_devices(scenario: Scenario) -> str:
     return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(names)}"
 
 
-def _model_words(scenario: Scenario) -> list[str]:
+def gguf_checkpoint(scenario: Scenario) -> NamedCheckpoint:
+    """The GGUF file that the plan's model is in, else a placeholder for one."""
+    return named_checkpoint(scenario, suffix=".gguf")
+
+
+def on_the_hub(scenario: Scenario) -> bool:
+    """Whether the plan's weights are a GGUF file of the Hub, which is named by its repository."""
     model = scenario.model
-    if model.source in {"gguf", "directory"}:
-        return ["--model", model.name]
-    stem = model.name.rsplit("/", 1)[-1]
-    return ["--model", f"{stem}-{scenario.weights.name}.gguf"]
+    gguf = model.checkpoint is not None and model.checkpoint.container == "gguf"
+    return gguf and model.source in {"hub", "cache"} and holds(model, scenario.weights)
+
+
+def _model_words(scenario: Scenario, checkpoint: NamedCheckpoint) -> list[str]:
+    if not on_the_hub(scenario):
+        return ["--model", checkpoint.name]
+    owner, name, *file = checkpoint.name.split("/", 2)
+    repository = ["--hf-repo", f"{owner}/{name}"]
+    return [*repository, "--hf-file", *file] if file else repository

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
 from llm_lander_tui.engines.vllm.lora import max_lora_rank
 from llm_lander_tui.engines.vllm.options import VllmOptions
@@ -23,9 +24,9 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
     """`vllm serve` for `context` tokens a sequence, every option that the plan counts on stated."""
     footprint = VllmFootprint(scenario, options)
     batch = footprint.batch(context, scenario.concurrency)
-    words = ["vllm", "serve", scenario.model.name]
-    quantization = _ON_THE_FLY.get(scenario.weights.name)
-    if quantization and not scenario.model.quantization:
+    checkpoint = named_checkpoint(scenario, _ON_THE_FLY)
+    words = ["vllm", "serve", checkpoint.name]
+    if quantization := at_load(scenario, _ON_THE_FLY):
         words += ["--quantization", quantization]
     words += ["--max-model-len", str(context)]
     words += ["--gpu-memory-utilization", f"{footprint.utilization:g}"]
@@ -52,7 +53,8 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
         words += ["--cpu-offload-gb", f"{options.cpu_offload_gb:g}"]
     words += _lora_words(scenario) + _draft_words(scenario, options)
     devices = _visible_devices(scenario)
-    return f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+    line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+    return checkpoint.above(line)
 
 
 def _number_format_words(scenario: Scenario) -> list[str]:
