@@ -231,7 +231,7 @@ _TGI = Dialect(
     },
     kv={"fp8_e4m3fn": "fp8_e4m3"},
 )  # fmt: skip
-TENSORRT_LLM = Dialect(
+_TENSORRT_LLM = Dialect(
     "tensorrt-llm",
     (("trtllm-serve", "serve"), ("trtllm-serve",)),
     {
@@ -319,5 +319,5 @@ OLLAMA_PARAMETERS: Mapping[str, Flag] = {
 """What a Modelfile's PARAMETER lines set."""
 
 DIALECTS = (
-    LLAMA_CPP, _VLLM, _SGLANG, _TGI, TENSORRT_LLM, _LMDEPLOY, _EXLLAMA, _LITGPT, _FASTCHAT, OLLAMA,
+    LLAMA_CPP, _VLLM, _SGLANG, _TGI, _TENSORRT_LLM, _LMDEPLOY, _EXLLAMA, _LITGPT, _FASTCHAT, OLLAMA,
 )  # fmt: skip

@@ -18,7 +18,6 @@ from llm_lander_tui.planner.dialects import (
     LLAMA_CPP,
     OLLAMA,
     OLLAMA_ENVIRONMENT,
-    TENSORRT_LLM,
     Dialect,
     Flag,
 )
@@ -28,6 +27,8 @@ from llm_lander_tui.planner.served import Served
 from llm_lander_tui.planner.snippets import Found, read_modelfile, read_snippet
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_INLINE_FILE = re.compile(r"--(?:extra_llm_api_options|config)[ =]<\(printf '([^']*)'\)")
+"""A file of settings that TensorRT-LLM reads, written within its own command."""
 _ENDS = frozenset(("&&", "||", ";", "|", "&", ">", ">>", "2>&1", "2>"))
 """Words of the shell that end a server's own."""
 
@@ -70,7 +71,8 @@ def parse_command(
         engine, found = snippet
         words = _words(text.partition("<<")[0]) if "<<" in text else []
         return _launched(text, engine, found, _environment(words), is_file)
-    words = _words(text)
+    settings = _INLINE_FILE.search(text)
+    words = _words(_INLINE_FILE.sub("", text))
     environment = _environment(words)
     dialect, rest = _recognised(words)
     unread: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ def parse_command(
         found = _ollama(words, rest, environment)
     else:
         found, unread = _read(dialect, rest)
-    if dialect is TENSORRT_LLM and (kv := re.search(r"\bdtype:\s*(\w+)", text)):
+    if settings is not None and (kv := re.search(r"\bdtype:\s*(\w+)", settings[1])):
         found["kv"] = kv[1]
     _normalise(dialect, found)
     return _launched(text, dialect.engine, found, environment, is_file, unread=unread)

@@ -105,7 +105,7 @@ def _as_served(scenario: Scenario, question: Question, served: Served) -> Scenar
     if question.weights is None:
         scenario = replace(scenario, weights=weights_as_served(served, model, engine))
     if question.kv is None:
-        scenario = replace(scenario, kv=kv_as_served(model, engine))
+        scenario = replace(scenario, kv=kv_as_served(served, model, engine))
     if question.context is not None:
         return scenario
     limit = context_as_served(model, engine, scenario.gpus, scenario.concurrency)

@@ -43,12 +43,16 @@ def weights_as_served(served: Served, model: Model, engine: Engine) -> Recipe:
     return own
 
 
-def kv_as_served(model: Model, engine: Engine) -> KvFormat:
-    """What the checkpoint fixes where the engine has it, else the engine's default format."""
+_CACHE_OF = {"FP32": "f32", "FP16": "f16", "BF16": "bf16"}
+"""The cache's number format where weights are cast: engines cache what they compute in."""
+
+
+def kv_as_served(served: Served, model: Model, engine: Engine) -> KvFormat:
+    """What the checkpoint or a cast fixes where the engine has it, else the engine's default."""
     offered = choices.kv_formats(engine)
     fixed = kv_format_of(model)
-    names = {kv.name: kv for kv in offered}
-    return names.get(fixed.name, offered[0]) if fixed is not None else offered[0]
+    name = _CACHE_OF.get(served.quantize or "") if fixed is None else fixed.name
+    return next((kv for kv in offered if kv.name == name), offered[0])
 
 
 def context_as_served(
