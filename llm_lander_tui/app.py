@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 3.0
 """Seconds that the driver may take before a catalogue GPU stands in."""
-FIRST_FRAME = 0.02
+FIRST_FRAME = 0.05
 """Seconds that the first frame gets for itself before anything heavy is imported."""
 CHECK = 2.0
 """Seconds between two looks whether terminal and driver are still there."""
@@ -117,7 +117,7 @@ class LanderApp(App[int]):
     def on_mount(self) -> None:
         """Show the first frame, then read what it is about."""
         self.set_interval(CHECK, self._check)
-        self.set_timer(FIRST_FRAME, self._begin)
+        self.call_after_refresh(self.set_timer, FIRST_FRAME, self._begin)
 
     def _begin(self) -> None:
         from llm_lander_tui.gpus.sampler import Sampler

@@ -41,7 +41,6 @@ class FitScreen(LanderScreen):
     """Mode 3."""
 
     CSS_PATH = "fit.tcss"
-    AUTO_FOCUS = "#prices"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view", "view", id="fit.view"),
         Binding("tab", "app.focus_next", "next list", show=False),
@@ -55,18 +54,23 @@ class FitScreen(LanderScreen):
         self._asked: Scenario | None = None
         self._view = "chart"
         self._lists_open = True
+        self._furnished = False
 
     def body(self) -> Iterable[Widget]:
-        """From the sentence down to the details."""
-        yield Verdict(self.state)
-        yield MemoryBar(self.state)
-        yield ViewTabs()
-        with Horizontal(id="lists"):
-            yield FormatTable()
-            yield Prices()
+        """Nothing yet: the first frame does not wait for the details."""
+        return ()
 
     def on_mount(self) -> None:
-        """Follow the plan."""
+        """Show the frame, then what is in it."""
+        self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """From the sentence down to the details."""
+        lists = Horizontal(FormatTable(), Prices(), id="lists")
+        await self.mount(Verdict(self.state), MemoryBar(self.state), ViewTabs(), lists)
+        self._furnished = True
+        self.query_one(Prices).focus()
+        self._arrange()
         self.watch(self.state, "plan", self._plan_changed)
 
     @property
@@ -81,10 +85,13 @@ class FitScreen(LanderScreen):
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
         """Rows that came or went decide what there is room for."""
-        self._arrange()
+        if self._furnished:
+            self._arrange()
 
     def action_view(self) -> None:
         """Open the next view."""
+        if not self._furnished:
+            return
         names = self.names
         opened = LISTS if self._lists_open and not self.tall else self._view
         following = names[(names.index(opened) + 1) % len(names)]
@@ -164,7 +171,8 @@ class FitScreen(LanderScreen):
 
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was open."""
-        self._catch_up()
+        if self._furnished:
+            self._catch_up()
 
     def under_cursor(self) -> Scenario | None:
         """The scenario of the focused list's row."""
