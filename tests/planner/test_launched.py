@@ -6,7 +6,12 @@ import pytest
 
 from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
 from llm_lander_tui.errors import UsageError
+from llm_lander_tui.gpus.catalog import parse_gpus
+from llm_lander_tui.models import presets
 from llm_lander_tui.planner.launched import parse_command
+from llm_lander_tui.planner.question import scenario_of
+from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.planner.served import Served
 
 
 def test_llama_server():
@@ -67,3 +72,139 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(command):
     with pytest.raises(UsageError) as caught:
         parse_command(command)
     assert caught.value.message
+
+
+def asked(command: str, gpus: str = "H100 PCIe", files: tuple[str, ...] = ()) -> Scenario:
+    launched = parse_command(command, lambda name: name in files)
+    return scenario_of(launched.question, presets.load(launched.model), parse_gpus(gpus))
+
+
+@pytest.mark.parametrize(
+    ("command", "weights", "kv", "context"),
+    [
+        # Qwen3-8B is released in BF16, for 40,960 tokens.
+        ("vllm serve Qwen/Qwen3-8B", "BF16", "bf16", 40960),
+        ("vllm serve Qwen/Qwen3-8B --quantization fp8", "FP8", "bf16", 40960),
+        ("vllm serve Qwen/Qwen3-8B -q bitsandbytes", "NF4", "bf16", 40960),
+        ("vllm serve Qwen/Qwen3-8B --dtype half", "FP16", "f16", 40960),
+        ("vllm serve Qwen/Qwen3-8B --kv-cache-dtype fp8_e4m3", "BF16", "fp8", 40960),
+        ("python -m sglang.launch_server --model-path Qwen/Qwen3-8B", "BF16", "bf16", 40960),
+        ("text-generation-launcher --model-id Qwen/Qwen3-8B", "BF16", "bf16", 40960),
+        ("lmdeploy serve api_server Qwen/Qwen3-8B --quant-policy 8", "BF16", "int8", 40960),
+        ("trtllm-serve Qwen/Qwen3-8B --max_seq_len 4096", "BF16", "bf16", 4096),
+        # A checkpoint that is quantised already stays as it is.
+        ("vllm serve openai/gpt-oss-20b --quantization fp8", "MXFP4", "bf16", 131072),
+        ("llama-server -m Qwen3-8B-Q5_K_M.gguf", "Q5_K_M", "f16", 40960),
+        # Slots share what --ctx-size gives, the model's own limit too: 40,960 / 4.
+        ("llama-server -m Qwen3-8B-Q5_K_M.gguf -np 4", "Q5_K_M", "f16", 10240),
+        ("OLLAMA_NUM_PARALLEL=2 ollama run Qwen/Qwen3-8B", "Q4_K_M", "f16", 40960),
+    ],
+)
+def test_what_a_command_leaves_open_is_what_its_server_does(command, weights, kv, context):
+    if command.endswith("ollama run Qwen/Qwen3-8B"):
+        launched = parse_command(command)
+        assert launched.model == "ollama:Qwen/Qwen3-8B"
+        scenario = scenario_of(
+            launched.question, presets.load("Qwen/Qwen3-8B"), parse_gpus("H100 PCIe")
+        )
+        assert scenario.concurrency == 2
+    else:
+        scenario = asked(command)
+    assert scenario.weights.name == weights
+    assert (scenario.kv.name, scenario.context) == (kv, context)
+
+
+def test_ollama_gives_a_context_by_memory():
+    # 24 GiB of cards: 4,096 below, 32,768 from there on (Ollama's tiers).
+    question = parse_command("ollama run qwen3:8b").question
+    model = presets.load("Qwen/Qwen3-8B")
+    assert scenario_of(question, model, parse_gpus("RTX 4070")).context == 4096
+
+
+def test_servers_take_one_card_unless_told():
+    assert len(asked("vllm serve Qwen/Qwen3-8B", "4x H100 PCIe").gpus) == 1
+    assert asked("vllm serve Qwen/Qwen3-8B -tp 2", "4x H100 PCIe").tensor_parallel == 2
+    # TGI shards over every card, llama-server and Ollama spread layers over them.
+    tgi = asked("text-generation-launcher --model-id Qwen/Qwen3-8B", "4x H100 PCIe")
+    assert (len(tgi.gpus), tgi.tensor_parallel) == (4, 4)
+    assert len(asked("llama-server -m Qwen3-8B-Q8_0.gguf", "2x H100 PCIe").gpus) == 2
+
+
+def test_a_file_that_is_there_is_read_and_one_that_is_not_goes_by_its_name():
+    command = "llama-server -m /models/qwen3-8b-q4_k_m.gguf -c 4096"
+    assert parse_command(command, lambda _: True).model == "/models/qwen3-8b-q4_k_m.gguf"
+    launched = parse_command(command, lambda _: False)
+    assert (launched.model, launched.question.weights) == ("Qwen/Qwen3-8B", "Q4_K_M")
+    assert "by its name" in launched.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        ("-hf owner/repo-GGUF:Q4_K_M", "owner/repo-GGUF:Q4_K_M"),
+        ("-hf owner/repo-GGUF -hff sub/a-Q8_0.gguf", "owner/repo-GGUF/sub/a-Q8_0.gguf"),
+    ],
+)
+def test_files_of_the_hub(words, model):
+    assert parse_command(f"llama-server {words}").model == model
+
+
+def test_without_a_context_llama_server_may_fit_itself():
+    assert "--fit" in " ".join(parse_command("llama-server -m a.gguf").said)
+    assert parse_command("llama-server -m a.gguf --fit off").said == ()
+
+
+def test_words_that_mean_nothing_to_memory_are_passed_over_and_others_told():
+    launched = parse_command(
+        "vllm serve --trust-remote-code Qwen/Qwen3-8B --host 0.0.0.0 --port 80 --api-key x "
+        "--served-model-name y --speculative-config '{}' --enable-lora --max-loras=4"
+    )
+    assert launched.model == "Qwen/Qwen3-8B"
+    assert launched.unread == ("--speculative-config {}", "--enable-lora", "--max-loras=4")
+    assert "Not read: --enable-lora." in launched.said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "docker run --runtime nvidia --gpus all -v ~/.cache:/root -p 8000:8000 --ipc=host "
+        "vllm/vllm-openai:latest --model Qwen/Qwen3-8B --max-model-len 4096",
+        ["vllm serve Qwen/Qwen3-8B --max-model-len 4096"],
+        "# my server\nvllm serve Qwen/Qwen3-8B \\\n  --max-model-len 4096",
+        "nohup vllm serve Qwen/Qwen3-8B --max-model-len 4096 > log 2>&1 &",
+    ],
+)
+def test_the_ways_that_people_write_a_command(command):
+    launched = parse_command(command)
+    assert (launched.model, launched.question.context) == ("Qwen/Qwen3-8B", 4096)
+    assert (launched.question.engine, launched.unread) == ("vllm", ())
+
+
+def test_the_cards_of_a_container():
+    launched = parse_command(
+        """docker run --gpus '"device=1,3"' --shm-size 1g """
+        "ghcr.io/huggingface/text-generation-inference:3.3.6 --model-id a/b --quantize fp8"
+    )
+    assert (launched.question.engine, launched.visible) == ("tgi", "1,3")
+    assert launched.question.served == Served(quantize="FP8")
+
+
+def test_a_batch_of_tensorrt_llm_is_an_option_and_no_load():
+    question = parse_command("trtllm-serve serve a/b --max_batch_size 64").question
+    assert question.concurrency == 1
+    assert question.options.max_batch_size == 64
+
+
+def test_an_ollama_modelfile():
+    launched = parse_command(
+        "OLLAMA_KV_CACHE_TYPE=q8_0 OLLAMA_NUM_PARALLEL=2 ollama serve &\n"
+        "printf '%s\\n' 'FROM hf.co/a/b-GGUF:Q8_0' 'PARAMETER num_ctx 8192' > Modelfile"
+    )
+    assert launched.model == "hub:a/b-GGUF:Q8_0"
+    question = launched.question
+    assert (question.kv, question.concurrency, question.context) == ("q8_0", 2, 8192)
+
+
+def test_python_that_cannot_be_read_is_refused():
+    with pytest.raises(UsageError):
+        parse_command("AutoModelForCausalLM.from_pretrained('a/b'")
