@@ -38,7 +38,7 @@ def fit(
     scenario = scenario_of(question, loaded, chosen)
     plan = evaluate(scenario)
     named = gpu or gpus or question.tensor_parallel or question.pipeline_parallel
-    if not named and not plan.limits.lands:
+    if not named and question.served is None and not plan.limits.lands:
         fewer = on_fewer_cards(question, loaded, chosen)
         if fewer is not None:
             scenario, plan = fewer, evaluate(fewer)
@@ -50,6 +50,6 @@ def fit(
         plan,
         formats.values(),
         recommend(scenario),
-        context_asked=question.context is not None,
+        context_asked=question.context is not None or question.served is not None,
         warnings=(*warnings, *loaded.warnings, *loaded.architecture.notes),
     )

@@ -7,10 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llm_lander_tui import __version__
 from llm_lander_tui.errors import LanderError, RefusedModel, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.launched import Launched
 
 FITS, DOES_NOT_FIT, WRONG_USE, SOURCE_FAILED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -159,25 +162,16 @@ def _screen(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     from llm_lander_tui import api
 
-    model, question, source = args.model, _question(args), None
-    said: tuple[str, ...] = ()
     if args.command:
         from llm_lander_tui.planner.launched import parse_command
 
-        launched = parse_command(args.command)
-        model, question = model or launched.model, _overridden(launched.question, args)
-        said = launched.said
-        if launched.visible is not None:
-            from llm_lander_tui.gpus.visible import VARIABLE
-            from llm_lander_tui.machine import nvml_source
-
-            source = nvml_source({**os.environ, VARIABLE: launched.visible})
-    if model is None:
+        report = _fit_launched(parse_command(args.command), args)
+    elif args.model is None:
         raise UsageError("No model", "fit needs a model.", "`llm-lander models` lists some.")
-    report = api.fit(
-        model, question, gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib, source=source
-    )
-    report = {**report, "warnings": [*said, *cast("Sequence[str]", report["warnings"])]}
+    else:
+        report = api.fit(
+            args.model, _question(args), gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib
+        )
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
     else:
@@ -186,6 +180,30 @@ def _fit(args: argparse.Namespace) -> int:
         print(fit_text(report))  # noqa: T201
     plan = cast("Mapping[str, object]", report["plan"])
     return FITS if plan["fits"] else DOES_NOT_FIT
+
+
+def _fit_launched(launched: Launched, args: argparse.Namespace) -> Mapping[str, object]:
+    """The answer to a start command, on the cards that it may see where none are named."""
+    from llm_lander_tui import api
+    from llm_lander_tui.gpus.visible import VARIABLE
+    from llm_lander_tui.machine import nvml_source
+    from llm_lander_tui.models.hub_errors import HubUnreachable
+
+    seen = {} if launched.visible is None else {VARIABLE: launched.visible}
+    try:
+        report = api.fit(
+            args.model or launched.model,
+            _overridden(launched.question, args),
+            gpu=args.gpu,
+            gpus=args.gpus,
+            free_mib=args.free_mib,
+            source=nvml_source({**os.environ, **seen}),
+        )
+    except HubUnreachable:
+        if args.model is not None or launched.otherwise is None:
+            raise
+        return _fit_launched(launched.otherwise, args)
+    return {**report, "warnings": [*launched.said, *cast("Sequence[str]", report["warnings"])]}
 
 
 def _overridden(question: Any, args: argparse.Namespace) -> Any:

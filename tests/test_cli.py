@@ -13,8 +13,9 @@ import pytest
 
 from llm_lander_tui.cli import main
 from llm_lander_tui.gpus.catalog import parse_gpus
-from llm_lander_tui.gpus.gpu import Reading
+from llm_lander_tui.gpus.gpu import Gpu, Reading
 from llm_lander_tui.machine import choose_gpus, read_within
+from llm_lander_tui.units import GIB
 
 PROGRAM = [sys.executable, "-m", "llm_lander_tui"]
 
@@ -224,3 +225,64 @@ def test_a_full_card_is_left_out(capsys, monkeypatch):
     assert status == 0
     assert len(report["gpus"]) == 1
     assert any("Planned on GPU 0" in warning for warning in report["warnings"])
+
+
+def test_a_command_that_would_not_start_does_not_fit(capsys):
+    # 40,960 tokens of Qwen3-8B in BF16 are more than an RTX 4090 holds beside 15.3 GiB of weights.
+    status, report = fit_command(capsys, "vllm serve Qwen/Qwen3-8B --warp 9 --host 0.0.0.0")
+    assert status == 1
+    assert (report["weights"], report["plan"]["context"]) == ("BF16", 40960)
+    assert "Not read: --warp 9." in report["warnings"]
+    assert not any("--host" in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "read"),
+    [
+        ("--context", "8192", lambda report: str(report["plan"]["context"])),
+        ("--weights", "FP8", lambda report: report["weights"]),
+        ("--kv", "fp8", lambda report: report["kv"]),
+        ("--concurrency", "3", lambda report: str(report["plan"]["concurrency"])),
+        ("--engine", "sglang", lambda report: report["engine"]),
+    ],
+)
+def test_flags_before_the_dashes_override_the_command(capsys, flag, value, read):
+    command = ["vllm", "serve", "Qwen/Qwen3-8B", "--max-model-len", "16384"]
+    _, out, err = run(capsys, "fit", "--gpu", "H100 PCIe", flag, value, "--json", "--", *command)
+    assert err == ""
+    assert read(json.loads(out)) == value
+
+
+def test_one_quoted_word_is_a_command(capsys):
+    status, out, _ = run(
+        capsys, "fit", "--gpu", "H100 PCIe", "--json", "--", "vllm serve Qwen/Qwen3-8B"
+    )
+    assert status == 0
+    assert json.loads(out)["engine"] == "vllm"
+
+
+def test_a_command_sees_the_cards_that_it_names(capsys, monkeypatch):
+    environments = []
+
+    class Source:
+        def read(self):
+            return Reading((Gpu(3, "card", 24 * GIB, 0, 24 * GIB),))
+
+    def source(environment):
+        environments.append(environment)
+        return Source()
+
+    monkeypatch.setattr("llm_lander_tui.machine.nvml_source", source)
+    command = "CUDA_VISIBLE_DEVICES=3 vllm serve Qwen/Qwen3-0.6B"
+    _, out, _ = run(capsys, "fit", "--json", "--", *command.split())
+    assert [e["CUDA_VISIBLE_DEVICES"] for e in environments] == ["3"]
+    assert json.loads(out)["gpus"][0]["gpu_index"] == 3
+
+
+def test_a_file_of_a_hub_out_of_reach_goes_by_its_name(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    status, report = fit_command(capsys, "llama-server -hf owner/Qwen3-8B-GGUF:Q4_K_M -c 4096")
+    assert status == 0
+    assert (report["model"]["name"], report["weights"]) == ("Qwen/Qwen3-8B", "Q4_K_M")
+    assert "could not be read from the Hub" in report["warnings"][0]

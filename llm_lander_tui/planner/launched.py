@@ -39,7 +39,8 @@ class Launched:
 
     `unread` are flags with their values that mean something and were not understood; `warnings`
     what was taken for something else than the command says. `visible` is the command's own
-    CUDA_VISIBLE_DEVICES, None when it sets none.
+    CUDA_VISIBLE_DEVICES, None when it sets none. `otherwise` is what to plan where the model is to
+    be read from the Hub and that cannot be reached, None for nothing.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Launched:
     unread: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     visible: str | None = None
+    otherwise: Launched | None = None
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -269,7 +271,19 @@ def _launched(
             "Without --ctx-size llama-server asks for the model's own limit, and its --fit takes "
             "a smaller context or fewer layers where that does not land.",
         )
-    return Launched(model.name, question, unread, warnings, environment.get("CUDA_VISIBLE_DEVICES"))
+    launched = Launched(
+        model.name, question, unread, warnings, environment.get("CUDA_VISIBLE_DEVICES")
+    )
+    other = model.otherwise
+    if other is None:
+        return launched
+    by_its_name = replace(
+        launched,
+        model=other.name,
+        question=replace(question, weights=other.weights),
+        warnings=other.warnings + warnings,
+    )
+    return replace(launched, otherwise=by_its_name)
 
 
 def _model(text: str, engine_id: str, named: str, is_file: Callable[[str], bool]) -> NamedModel:

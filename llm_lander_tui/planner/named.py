@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,11 +17,15 @@ _SEPARATORS = "-._"
 
 @dataclass(frozen=True, slots=True)
 class NamedModel:
-    """A model to load, the weight format that its name states, and what has to be said of it."""
+    """A model to load, the weight format that its name states, and what has to be said of it.
+
+    `otherwise` is the preset that a file of the Hub goes by where the Hub cannot be reached.
+    """
 
     name: str
     weights: str | None = None
     warnings: tuple[str, ...] = ()
+    otherwise: NamedModel | None = None
 
 
 def by_name(named: str, is_file: Callable[[str], bool]) -> NamedModel:
@@ -30,19 +35,28 @@ def by_name(named: str, is_file: Callable[[str], bool]) -> NamedModel:
     `"Qwen3-32B-AWQ-4bit-g128"` the preset Qwen/Qwen3-32B in AWQ; a warning says so.
     """
     gguf = named.lower().endswith(".gguf")
-    if is_file(named) or find_preset(named) is not None or (not gguf and "/" in named):
+    if is_file(named) or find_preset(named) is not None:
         return NamedModel(named)
-    if gguf and named.count("/") == 2 and not named.startswith((".", "/", "~")):
-        # owner/name/file.gguf is a file of the Hub, whose header says more than its name.
-        return NamedModel(named)
+    if not gguf and "/" in named:
+        repository, _, quant = named.partition(":")
+        stem = re.sub("-gguf$", "", repository.rpartition("/")[2], flags=re.IGNORECASE)
+        why = f"{named} could not be read from the Hub"
+        return NamedModel(named, otherwise=_by_stem(f"{stem}-{quant}", why) if quant else None)
     tail = named.rpartition("/")[2]
     stem = tail[: -len(".gguf")] if gguf else tail
+    if gguf and named.count("/") >= 2 and not named.startswith((".", "/", "~")):
+        # owner/name/file.gguf is a file of the Hub, whose header says more than its name.
+        why = f"{named} could not be read from the Hub"
+        return NamedModel(named, otherwise=_by_stem(stem, why))
+    return _by_stem(stem, f"{named} is not a file here") or NamedModel(named)
+
+
+def _by_stem(stem: str, why: str) -> NamedModel | None:
     found = _preset_and_format(stem)
     if found is None:
-        return NamedModel(named)
+        return None
     preset, weights = found
-    said = f"{named} is not a file here: planned as {preset} in {weights}, by its name."
-    return NamedModel(preset, weights, (said,))
+    return NamedModel(preset, weights, (f"{why}: planned as {preset} in {weights}, by its name.",))
 
 
 def _preset_and_format(stem: str) -> tuple[str, str] | None:
