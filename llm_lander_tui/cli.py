@@ -114,24 +114,32 @@ def _gpu_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--free-mib", metavar="N", type=int, help="free memory of each, in MiB")
 
 
-def _question_arguments(parser: argparse.ArgumentParser) -> None:
+def _format_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", metavar="ENGINE", help="llama.cpp, vllm, transformers, …")
     parser.add_argument("--weights", metavar="FORMAT", help="weight format: Q4_K_M, FP8, BF16, …")
     parser.add_argument("--kv", metavar="FORMAT", help="KV cache format: f16, q8_0, fp8, …")
     parser.add_argument("--context", metavar="N", type=int, help="tokens of one sequence")
     parser.add_argument("--concurrency", metavar="N", type=int, help="sequences at once")
-    parser.add_argument("--margin-mib", metavar="N", type=int, default=500, help="safety margin")
+    parser.add_argument("--margin-mib", metavar="N", type=int, help="safety margin (500)")
+
+
+def _question_arguments(parser: argparse.ArgumentParser) -> None:
+    _format_arguments(parser)
     parser.add_argument("--tp", metavar="N", type=int, help="tensor parallel degree")
     parser.add_argument("--pp", metavar="N", type=int, help="pipeline parallel degree")
 
 
 def _screen_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="MODEL", help="open with " + _MODEL_HELP)
+    parser.add_argument("--gpu", metavar="NAME", help='open with catalogue GPUs: "4x RTX 4090"')
+    _format_arguments(parser)
     parser.add_argument("--demo", action="store_true", help="open with made-up GPUs")
     parser.add_argument("--resume", action="store_true", help="open with the last scenario")
 
 
 def _question(args: argparse.Namespace) -> Any:
     from llm_lander_tui.planner.question import DEFAULT_ENGINE, Question
+    from llm_lander_tui.planner.scenario import DEFAULT_MARGIN
     from llm_lander_tui.units import MIB
 
     return Question(
@@ -140,7 +148,7 @@ def _question(args: argparse.Namespace) -> Any:
         kv=args.kv,
         context=args.context,
         concurrency=1 if args.concurrency is None else args.concurrency,
-        margin_bytes=args.margin_mib * MIB,
+        margin_bytes=DEFAULT_MARGIN if args.margin_mib is None else args.margin_mib * MIB,
         tensor_parallel=args.tp,
         pipeline_parallel=args.pp,
     )
@@ -155,8 +163,22 @@ def _screen(args: argparse.Namespace) -> int:
             "Use a command such as `llm-lander fit MODEL`; `llm-lander --help` lists them.",
         )
     from llm_lander_tui.app import LaunchOptions, run
+    from llm_lander_tui.units import MIB
 
-    return run(LaunchOptions(demo=args.demo, resume=args.resume))
+    return run(
+        LaunchOptions(
+            model=args.model,
+            gpu=args.gpu,
+            engine=args.engine,
+            weights=args.weights,
+            kv=args.kv,
+            context=args.context,
+            concurrency=args.concurrency or 1,
+            margin_bytes=None if args.margin_mib is None else args.margin_mib * MIB,
+            demo=args.demo,
+            resume=args.resume,
+        )
+    )
 
 
 def _fit(args: argparse.Namespace) -> int:
