@@ -165,6 +165,8 @@ def _screen(args: argparse.Namespace) -> int:
     from llm_lander_tui.app import LaunchOptions, run
     from llm_lander_tui.units import MIB
 
+    _refuse_unknown(args)
+
     return run(
         LaunchOptions(
             model=args.model,
@@ -179,6 +181,22 @@ def _screen(args: argparse.Namespace) -> int:
             resume=args.resume,
         )
     )
+
+
+def _refuse_unknown(args: argparse.Namespace) -> None:
+    """Raise `UsageError` for a name that nothing has, before the screen hides what is said."""
+    if args.engine is not None:
+        from llm_lander_tui.engines import registry
+
+        registry.get(args.engine)
+    if args.weights is not None:
+        from llm_lander_tui.memory import recipes
+
+        recipes.get(args.weights)
+    if args.gpu is not None:
+        from llm_lander_tui.gpus.catalog import parse_gpus
+
+        parse_gpus(args.gpu)
 
 
 def _fit(args: argparse.Namespace) -> int:
