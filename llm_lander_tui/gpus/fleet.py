@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.units import MIB
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Gpu
 
 QUANTUM = 64 * MIB
 """Free memory of a real card is planned with in steps of this, so that the answer stands still."""
@@ -85,6 +88,8 @@ def planned(gpu: Gpu, before: Gpu | None) -> Gpu:
     The step of the reading `before` is kept while free memory stays within two steps above it, and
     is never above what is free.
     """
+    from llm_lander_tui.gpus.gpu import Gpu
+
     free = gpu.free_bytes - gpu.free_bytes % QUANTUM
     if before is not None and 0 <= gpu.free_bytes - before.free_bytes < 2 * QUANTUM:
         free = before.free_bytes
@@ -106,6 +111,8 @@ def planned(gpu: Gpu, before: Gpu | None) -> Gpu:
 
 def emptied(gpu: Gpu) -> Gpu:
     """A hypothetical card of the same kind with nothing on it."""
+    from llm_lander_tui.gpus.gpu import Gpu
+
     if gpu.hypothetical:
         return gpu
     return Gpu(

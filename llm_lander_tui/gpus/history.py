@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from llm_lander_tui.gpus.fleet import key
-from llm_lander_tui.gpus.gpu import Gpu
+
+if TYPE_CHECKING:
+    from llm_lander_tui.gpus.gpu import Gpu
 
 LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -40,14 +38,23 @@ def load(path: Path | None = None) -> Settings:
     """
     path = path or settings_file()
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SourceError(
-            "Settings not read", f"{path}: {error}.", "The defaults are used; mend or delete it."
-        ) from error
-    return _checked(found)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unread(path, error) from error
+    import tomllib
+
+    try:
+        return _checked(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise _unread(path, error) from error
+
+
+def _unread(path: Path, error: Exception) -> SourceError:
+    return SourceError(
+        "Settings not read", f"{path}: {error}.", "The defaults are used; mend or delete it."
+    )
 
 
 def _checked(found: Mapping[str, object]) -> Settings:
@@ -67,6 +74,8 @@ def _checked(found: Mapping[str, object]) -> Settings:
 
 def save(settings: Settings, path: Path | None = None) -> None:
     """Write the settings, in one step. Raises `SourceError` when that cannot be done."""
+    import json
+
     lines = [
         f"{one.name} = {json.dumps(getattr(settings, one.name), ensure_ascii=False)}"
         for one in fields(Settings)
