@@ -76,7 +76,8 @@ class FastChat(TorchEngine):
         if flag := at_load(scenario, AT_LOAD):
             words.append(flag)
         elif scenario.weights.family in {"gptq", "awq"}:
-            words.append(f"--{scenario.weights.family}-wbits {scenario.weights.bits:g}")
+            method, group = scenario.weights.family, scenario.weights.name.rpartition("-g")[2]
+            words.append(f"--{method}-wbits {scenario.weights.bits:g} --{method}-groupsize {group}")
         elif scenario.weights.name in {"BF16", "FP16"}:
             words.append(f"--dtype {'bfloat16' if scenario.weights.name == 'BF16' else 'float16'}")
         words.append(f"--limit-worker-concurrency {scenario.concurrency}")

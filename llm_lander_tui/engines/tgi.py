@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
-from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
+from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, at_load, named_checkpoint
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.planner.scenario import Scenario
@@ -100,7 +100,7 @@ class Tgi(PoolEngine):
         words = ["docker", "run", "--gpus", gpus, "--shm-size", "1g", "-p", "8080:80"]
         if options.block_size > 1:
             words += ["-e", "ATTENTION=flashdecoding"]
-        words += ["-v", "tgi-data:/data", IMAGE, "--model-id", checkpoint.name]
+        words += ["-v", "tgi-data:/data", *_mounted(scenario, checkpoint)]
         words += ["--num-shard", str(scenario.tensor_parallel)]
         words += [
             "--max-total-tokens",
@@ -118,6 +118,15 @@ class Tgi(PoolEngine):
         if quantization := at_load(scenario, QUANTIZE):
             words += ["--quantize", quantization]
         return checkpoint.above(shlex.join(words))
+
+
+def _mounted(scenario: Scenario, checkpoint: NamedCheckpoint) -> list[str]:
+    """The image and its model; a directory of this machine is shown to the container."""
+    if not checkpoint.comment and scenario.model.source != "directory":
+        return [IMAGE, "--model-id", checkpoint.name]
+    path = checkpoint.name if checkpoint.name.startswith("/") else f"./{checkpoint.name}"
+    inside = f"/models/{checkpoint.name.rstrip('/').rpartition('/')[2]}"
+    return ["-v", f"{path}:{inside}", IMAGE, "--model-id", inside]
 
 
 def options_of(scenario: Scenario) -> TgiOptions:

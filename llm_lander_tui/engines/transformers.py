@@ -157,7 +157,9 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
         )
         generate.append("assistant_model=draft")
     if scenario.lora is not None:
-        beside += [f"model.load_adapter('adapter-{i}')" for i in range(scenario.lora.adapters)]
+        names = [f"adapter-{i}" for i in range(scenario.lora.adapters)]
+        beside.append(f"# Put the LoRA adapters at {', '.join(names)}")
+        beside += [f"model.load_adapter({name!r})" for name in names]
     lines = (
         prelude,
         f"model = AutoModelForCausalLM.from_pretrained({', '.join(load)})",

@@ -57,12 +57,12 @@ class Launched:
 
 
 def parse_command(
-    command: str | Sequence[str], is_file: Callable[[str], bool] = os.path.isfile
+    command: str | Sequence[str], exists: Callable[[str], bool] = os.path.exists
 ) -> Launched:
     """The question behind a start command of any engine that is known here.
 
-    Lines and words as a shell takes them; one word with spaces in it is a whole line. `is_file`
-    tells which model files are there to be read: others are planned by their names. Raises
+    Lines and words as a shell takes them; one word with spaces in it is a whole line. `exists`
+    tells which paths of models are there to be read: others are planned by their names. Raises
     `UsageError` when no server is recognised, the model is missing or a value is not one.
     """
     if not isinstance(command, str) and len(command) == 1:
@@ -72,7 +72,7 @@ def parse_command(
     if snippet is not None:
         engine, found = snippet
         words = _words(text.partition("<<")[0]) if "<<" in text else []
-        return _launched(text, engine, found, _environment(words), is_file)
+        return _launched(text, engine, found, _environment(words), exists)
     settings = _INLINE_FILE.search(text)
     words = _words(_INLINE_FILE.sub("", text))
     environment = _environment(words)
@@ -85,7 +85,7 @@ def parse_command(
     if settings is not None and (kv := re.search(r"\bdtype:\s*(\w+)", settings[1])):
         found["kv"] = kv[1]
     _normalise(dialect, found)
-    return _launched(text, dialect.engine, found, environment, is_file, unread=unread)
+    return _launched(text, dialect.engine, found, environment, exists, unread=unread)
 
 
 def _words(text: str) -> list[str]:
@@ -250,14 +250,14 @@ def _launched(
     engine_id: str,
     found: Found,
     environment: Mapping[str, str],
-    is_file: Callable[[str], bool],
+    exists: Callable[[str], bool],
     *,
     unread: tuple[str, ...] = (),
 ) -> Launched:
     named = found.pop("model", None)
     if not isinstance(named, str):
         raise UsageError("No model", f"The {engine_id} command names no model.")
-    model = _model(text, engine_id, named, is_file)
+    model = _model(text, engine_id, named, exists)
     quantize = found.pop("quantize", None)
     question = _question(engine_id, found)
     question = replace(
@@ -286,11 +286,11 @@ def _launched(
     return replace(launched, otherwise=by_its_name)
 
 
-def _model(text: str, engine_id: str, named: str, is_file: Callable[[str], bool]) -> NamedModel:
+def _model(text: str, engine_id: str, named: str, exists: Callable[[str], bool]) -> NamedModel:
     commented = named_in_comment(text)
     if commented is not None:
         return NamedModel(*commented)
-    found = by_name(named, is_file)
+    found = by_name(named, exists)
     if engine_id == OLLAMA.engine and found.name == named:
         if (repository := re.sub(r"^(hf\.co|huggingface\.co)/", "hub:", named)) != named:
             return NamedModel(repository)

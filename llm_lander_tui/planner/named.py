@@ -28,27 +28,31 @@ class NamedModel:
     otherwise: NamedModel | None = None
 
 
-def by_name(named: str, is_file: Callable[[str], bool]) -> NamedModel:
+def by_name(named: str, exists: Callable[[str], bool]) -> NamedModel:
     """The model as named where it can be read, else the preset in the format that the name states.
 
     `"/models/Qwen3-8B-Q4_K_M.gguf"` without such a file is the preset Qwen/Qwen3-8B in Q4_K_M,
     `"Qwen3-32B-AWQ-4bit-g128"` the preset Qwen/Qwen3-32B in AWQ; a warning says so.
     """
     gguf = named.lower().endswith(".gguf")
-    if is_file(named) or find_preset(named) is not None:
+    if exists(named) or find_preset(named) is not None:
         return NamedModel(named)
-    if not gguf and "/" in named:
+    path = named.startswith((".", "/", "~"))
+    tail = named.rstrip("/").rpartition("/")[2]
+    if path and (preset := find_preset(tail)) is not None:
+        said = f"{named} is not here: planned as {preset}, by its name."
+        return NamedModel(preset, warnings=(said,))
+    if not gguf and not path and "/" in named:
         repository, _, quant = named.partition(":")
         stem = re.sub("-gguf$", "", repository.rpartition("/")[2], flags=re.IGNORECASE)
         why = f"{named} could not be read from the Hub"
         return NamedModel(named, otherwise=_by_stem(f"{stem}-{quant}", why) if quant else None)
-    tail = named.rpartition("/")[2]
     stem = tail[: -len(".gguf")] if gguf else tail
-    if gguf and named.count("/") >= 2 and not named.startswith((".", "/", "~")):
+    if gguf and not path and named.count("/") >= 2:
         # owner/name/file.gguf is a file of the Hub, whose header says more than its name.
         why = f"{named} could not be read from the Hub"
         return NamedModel(named, otherwise=_by_stem(stem, why))
-    return _by_stem(stem, f"{named} is not a file here") or NamedModel(named)
+    return _by_stem(stem, f"{named} is not here") or NamedModel(named)
 
 
 def _by_stem(stem: str, why: str) -> NamedModel | None:

@@ -208,3 +208,11 @@ def test_an_ollama_modelfile():
 def test_python_that_cannot_be_read_is_refused():
     with pytest.raises(UsageError):
         parse_command("AutoModelForCausalLM.from_pretrained('a/b'")
+
+
+def test_a_directory_that_is_not_here_goes_by_its_name():
+    launched = parse_command("vllm serve /models/Qwen3-8B", lambda _: False)
+    assert launched.model == "Qwen/Qwen3-8B"
+    assert "/models/Qwen3-8B is not here" in launched.said[0]
+    there = parse_command("vllm serve /models/Qwen3-8B", lambda _: True)
+    assert (there.model, there.said) == ("/models/Qwen3-8B", ())
