@@ -71,10 +71,13 @@ class LanderState(DOMNode):
 
     def watch_scenario(self, scenario: Scenario | None) -> None:
         """Answer."""
+        if scenario is None:
+            self.plan = None
+            return
         from llm_lander_tui.planner.evaluate import evaluate
 
         try:
-            self.plan = None if scenario is None else evaluate(scenario)
+            self.plan = evaluate(scenario)
         except Exception as error:  # noqa: BLE001 - a defect in an engine costs one answer, not the session
             self.plan = None
             self.status = f"No answer: {type(error).__name__}: {error}. u takes the change back."
