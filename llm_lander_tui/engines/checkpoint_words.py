@@ -20,7 +20,9 @@ from llm_lander_tui.planner.scenario import Scenario
 CAST = frozenset(("BF16", "FP16", "FP32"))
 """Formats that a loader casts an unquantised checkpoint to."""
 
-_COMMENT = re.compile(r"^# Put a checkpoint of (?P<model>.+) in (?P<weights>\S+) at ", re.MULTILINE)
+_COMMENT = re.compile(
+    r"^# Put a checkpoint of (?P<model>.+) in (?P<weights>\S+) at (?P<path>.+)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ def named_checkpoint(
     return NamedCheckpoint(name, f"# {said}")
 
 
-def named_in_comment(command: str) -> tuple[str, str] | None:
-    """The model and the weight format that a placeholder's comment names."""
-    match = _COMMENT.search(command)
-    return None if match is None else (match["model"], match["weights"])
+def named_in_comment(command: str, name: str) -> tuple[str, str] | None:
+    """The model and the weight format that the comment on the placeholder `name` states."""
+    for match in _COMMENT.finditer(command):
+        if name.endswith(match["path"]):
+            return match["model"], match["weights"]
+    return None
 
 
 def _gguf(model: Model) -> bool:

@@ -287,7 +287,7 @@ def _launched(
 
 
 def _model(text: str, engine_id: str, named: str, exists: Callable[[str], bool]) -> NamedModel:
-    commented = named_in_comment(text)
+    commented = named_in_comment(text, named)
     if commented is not None:
         return NamedModel(*commented)
     found = by_name(named, exists)

@@ -14,6 +14,8 @@ from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.models import presets
 from llm_lander_tui.models.model import Checkpoint, Model
 from llm_lander_tui.planner import choices, moves
+from llm_lander_tui.planner.launched import parse_command
+from llm_lander_tui.planner.scenario import Lora
 
 RELEASED = "Qwen/Qwen3-8B"
 QUANTISED = "openai/gpt-oss-20b"
@@ -117,3 +119,19 @@ def test_ollama_names_its_own_model_without_our_prefix():
     said = command("ollama", "Q4_K_M", model=model)
     assert "'FROM qwen3:8b'" in said
     assert "ollama create qwen3-8b-planned" in said
+
+
+def test_llama_server_is_given_the_draft_and_told_of_the_adapters():
+    start = moves.start(presets.load(RELEASED), get("llama.cpp"), parse_gpus("H100 PCIe"))
+    draft = presets.load("Qwen/Qwen3-0.6B")
+    asked = replace(start, weights=recipes.get("Q8_0"), draft=draft, lora=Lora(2, 16))
+    *comments, line = start.engine.command(asked, 4096).splitlines()
+    assert comments == [
+        "# Put a checkpoint of Qwen/Qwen3-8B in Q8_0 at Qwen3-8B-Q8_0.gguf",
+        "# Put a checkpoint of Qwen/Qwen3-0.6B in Q8_0 at Qwen3-0.6B-Q8_0.gguf",
+        "# Add --lora FILE for each of the 2 adapters",
+    ]
+    assert "--model-draft Qwen3-0.6B-Q8_0.gguf --gpu-layers-draft all" in line
+    # The comment on the draft is not taken for one on the model.
+    assert parse_command("\n".join([*comments, line])).model == RELEASED
+    assert parse_command("\n".join([*comments[1:], line])).model == RELEASED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, holds, named_checkpoint
 from llm_lander_tui.engines.llamacpp.options import FlashAttention, LlamaCppOptions, SplitMode
@@ -40,9 +41,26 @@ def server_command(scenario: Scenario, context: int, options: LlamaCppOptions) -
     ):
         if wanted:
             words.append(flag)
+    beside, comments = _beside(scenario)
+    words += beside
     devices = visible_devices(scenario)
     line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
-    return checkpoint.above(line)
+    return checkpoint.above("\n".join([*comments, line]))
+
+
+def _beside(scenario: Scenario) -> tuple[list[str], list[str]]:
+    """Words for the draft model, and comments on what of draft and adapters is still to make."""
+    words: list[str] = []
+    comments: list[str] = []
+    if scenario.draft is not None:
+        drafting = replace(scenario, model=scenario.draft)
+        checkpoint = gguf_checkpoint(drafting)
+        flag = "--hf-repo-draft" if on_the_hub(drafting) else "--model-draft"
+        words += [flag, checkpoint.name, "--gpu-layers-draft", "all"]
+        comments += [checkpoint.comment] if checkpoint.comment else []
+    if scenario.lora is not None:
+        comments.append(f"# Add --lora FILE for each of the {scenario.lora.adapters} adapters")
+    return words, comments
 
 
 def visible_devices(scenario: Scenario) -> str:
