@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -12,25 +10,26 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
-from textual.message import Message
 from textual.screen import Screen
 
+from llm_lander_tui import terminal
 from llm_lander_tui.commands import LanderCommands
-from llm_lander_tui.errors import LanderError, SourceError
+from llm_lander_tui.errors import LanderError
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.launch import (
-    FIRST_CONTEXT,
     FIRST_MODEL,
     LaunchOptions,
     Load,
     first,
+    first_scenario,
     gpu_source,
     planned_cards,
     resolve,
 )
+from llm_lander_tui.loading import Loader
 from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
-from llm_lander_tui.screens.lander_screen import LanderScreen
+from llm_lander_tui.sheets import Sheets
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from llm_lander_tui.launch import Start
     from llm_lander_tui.models.model import Model
     from llm_lander_tui.planner.launched import Launched
-    from llm_lander_tui.planner.question import Question
     from llm_lander_tui.planner.scenario import Scenario
 
 PATIENCE = 3.0
@@ -60,7 +58,7 @@ STALE_READINGS = 3
 __all__ = ["LanderApp", "LaunchOptions", "run"]
 
 
-class LanderApp(App[int]):
+class LanderApp(Sheets):
     """Three screens around one state."""
 
     TITLE = "LLM-Lander"
@@ -92,7 +90,7 @@ class LanderApp(App[int]):
         self.settings = Settings()
         self.finder_text = ""
         self._source = source
-        self._load = load or resolve
+        self._loader = Loader(load or resolve, self.post_message)
         self._settings_file = None if keep_in is None else keep_in / "settings.toml"
         self._last_file = None if keep_in is None else keep_in / "last.json"
         self._answered = False
@@ -100,7 +98,6 @@ class LanderApp(App[int]):
         self._model: Model | None = None
         self._launched: Launched | None = None
         self._sampler: Sampler | None = None
-        self._cancel = threading.Event()
         self.add_mode("gpus", _gpus_screen)
         self.add_mode("model", _model_screen)
         self.add_mode("fit", _fit_screen)
@@ -123,8 +120,7 @@ class LanderApp(App[int]):
         from llm_lander_tui.gpus.sampler import Sampler
 
         self.state.busy = "starting"
-        threading.Thread(target=self._open, args=(self._cancel,), daemon=True).start()
-
+        threading.Thread(target=self._open, args=(self._loader.begin(),), daemon=True).start()
         source = self._source or gpu_source(self.options)
         self._sampler = Sampler(source, self._read, self.settings.refresh_seconds)
         self._sampler.start()
@@ -136,7 +132,7 @@ class LanderApp(App[int]):
 
         last = last_scenario.load(self._last_file) if self.options.resume else None
         self._start = first(self.options, self.settings, last)
-        self._loading(self._start.model, cancel)
+        self._loader.read(self._start.model, cancel)
 
     def _check(self) -> None:
         """Leave a lost terminal, which with SIGHUP ignored (nohup) would keep a core spinning."""
@@ -144,21 +140,14 @@ class LanderApp(App[int]):
         if sampler is not None and sampler.age is not None:
             stale = sampler.age > STALE_READINGS * sampler.interval + CHECK
             self.state.stale_seconds = int(sampler.age) // 10 * 10 if stale else 0
-        if self.is_headless or not hasattr(os, "tcgetpgrp"):
-            return
-        try:
-            os.tcgetpgrp(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-        except OSError:
-            # Textual's writer may wait for ever on a terminal that is gone.
-            leave = threading.Timer(GRACE, os._exit, (1,))
-            leave.daemon = True
-            leave.start()
+        if not self.is_headless and terminal.lost():
+            terminal.leave_after(GRACE)
             self.exit(return_code=1)
 
     def on_unmount(self) -> None:
         """Let all threads go, and keep the scenario for `--resume`."""
         self.workbench.stop()
-        self._cancel.set()
+        self._loader.cancel()
         if self._sampler is not None:
             self._sampler.stop()
         if self.state.scenario is not None:
@@ -199,27 +188,9 @@ class LanderApp(App[int]):
         self.post_message(Worked(result))
 
     def load_model(self, name: str) -> None:
-        """Read a model in a thread of its own; the last name asked for wins."""
-        self._cancel.set()
-        self._cancel = threading.Event()
+        """Read a model; the last name asked for wins."""
         self.state.busy = f"loading {name}"
-        threading.Thread(target=self._loading, args=(name, self._cancel), daemon=True).start()
-
-    def _loading(self, name: str, cancel: threading.Event) -> None:
-        try:
-            message: Message = ModelLoaded(self._load(name, self._progress, cancel))
-        except LanderError as error:
-            message = ModelFailed(name, error)
-        except Exception as error:  # noqa: BLE001 - a defect of a source must not end the program
-            failure = SourceError("Unexpected failure", f"{name} could not be read: {error!r}.")
-            message = ModelFailed(name, failure)
-        if not cancel.is_set():
-            self.post_message(message)
-
-    def _progress(self, text: str, fraction: float | None = None) -> None:
-        """Called by sources in their threads."""
-        done = "" if fraction is None else f" {fraction:.0%}"
-        self.post_message(Progressed(f"{text}{done}"))
+        self._loader.start(name)
 
     def on_progressed(self, message: Progressed) -> None:
         """Show how far a source is."""
@@ -273,9 +244,9 @@ class LanderApp(App[int]):
     def _ask_first(self) -> None:
         """The first scenario, once there are a model and a card."""
         start, state = self._start, self.state
-        if start is None or self._model is None or state.scenario is not None:
+        if start is None or self._model is None or not self._answered:
             return
-        if not self._answered:
+        if state.scenario is not None:
             return
         try:
             if start.what_if and not state.fleet.hypothetical:
@@ -287,7 +258,7 @@ class LanderApp(App[int]):
                 self._start = replace(start, what_if=(), unused=frozenset())
                 self._without_driver()
             return
-        work = partial(_first_scenario, start.question, self._model, state.fleet.chosen)
+        work = partial(first_scenario, start.question, self._model, state.fleet.chosen)
         self.workbench.ask("first", work, self._first_asked)
 
     def _first_asked(self, found: tuple[Scenario, str]) -> None:
@@ -368,7 +339,7 @@ class LanderApp(App[int]):
     def action_cancel(self) -> None:
         """Stop waiting for a model."""
         if self.state.busy:
-            self._cancel.set()
+            self._loader.cancel()
             self.state.busy = ""
             self.state.status = "Cancelled; the plan is unchanged."
 
@@ -401,86 +372,6 @@ class LanderApp(App[int]):
         """Open a screen."""
         if mode != self.current_mode:
             await self.switch_mode(mode)
-
-    def action_find_model(self) -> None:
-        """Open the finder."""
-        from llm_lander_tui.screens.finder import ModelFinder
-
-        def chosen(name: str | None) -> None:
-            if name:
-                self.load_model(name)
-
-        self.push_screen(ModelFinder(self.state.scenario, self.finder_text), chosen)
-
-    def action_manual(self) -> None:
-        """Describe a model by hand."""
-        from llm_lander_tui.screens.manual import ManualForm
-
-        def entered(model: Model | None) -> None:
-            if model is not None:
-                self.post_message(ModelLoaded(model))
-
-        self.push_screen(ManualForm(), entered)
-
-    def action_explain(self) -> None:
-        """Open the plan under the cursor into its sums."""
-        from llm_lander_tui.planner.evaluate import evaluate
-        from llm_lander_tui.screens.explain import ExplainSheet
-
-        screen = self.screen
-        under = screen.under_cursor() if isinstance(screen, LanderScreen) else None
-        plan = self.state.plan if under is None else evaluate(under)
-        if plan is None:
-            self.state.status = "There is no plan to explain yet."
-            return
-        self.push_screen(ExplainSheet(plan))
-
-    def action_copy_command(self) -> None:
-        """Send the start command to the terminal's clipboard, and show it."""
-        from llm_lander_tui.screens.command import CommandSheet
-
-        plan = self.state.plan
-        if plan is None:
-            self.state.status = "There is no plan to start yet."
-            return
-        command = plan.scenario.engine.command(plan.scenario, plan.scenario.context)
-        self.copy_to_clipboard(command)
-        self.push_screen(CommandSheet(command, plan))
-
-    def action_knobs(self) -> None:
-        """Every knob in one place."""
-        from llm_lander_tui.screens.knob_sheet import KnobSheet
-
-        self.push_screen(KnobSheet(self.state))
-
-    def action_settings(self) -> None:
-        """What is kept between sessions."""
-        from llm_lander_tui.screens.settings import SettingsSheet
-
-        self.push_screen(SettingsSheet())
-
-    def action_help(self) -> None:
-        """Every key."""
-        from llm_lander_tui.screens.help import HelpSheet
-
-        self.push_screen(HelpSheet(self.screen))
-
-
-def _first_scenario(
-    question: Question, model: Model, gpus: tuple[Gpu, ...]
-) -> tuple[Scenario, str]:
-    """The scenario of the first question; else, with the reason, of the first engine that can."""
-    from llm_lander_tui.engines import registry
-    from llm_lander_tui.planner.question import Question, scenario_of
-
-    wrong = ""
-    engines = (Question(engine=e.id, context=FIRST_CONTEXT) for e in registry.engines())
-    for asked in (question, *engines):
-        try:
-            return scenario_of(asked, model, gpus), wrong
-        except LanderError as error:
-            wrong = wrong or str(error)
-    raise SourceError("No engine", f"No engine here runs {model.name} in any format.")
 
 
 def _gpus_screen() -> Screen[None]:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from llm_lander_tui.errors import LanderError, SourceError
 from llm_lander_tui.units import MIB
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.fleet import Fleet
-    from llm_lander_tui.gpus.gpu import GpuSource
+    from llm_lander_tui.gpus.gpu import Gpu, GpuSource
     from llm_lander_tui.models.model import Model
     from llm_lander_tui.planner.question import Question
+    from llm_lander_tui.planner.scenario import Scenario
     from llm_lander_tui.storage.last_scenario import LastScenario
     from llm_lander_tui.storage.settings import Settings
 
@@ -109,3 +111,18 @@ def resolve(name: str, progress: Progress, cancel: threading.Event) -> Model:
     from llm_lander_tui.models import sources
 
     return sources.resolve(name, progress=progress, cancel=cancel)
+
+
+def first_scenario(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> tuple[Scenario, str]:
+    """The scenario of the first question; else, with the reason, of the first engine that can."""
+    from llm_lander_tui.engines import registry
+    from llm_lander_tui.planner.question import Question, scenario_of
+
+    wrong = ""
+    engines = (Question(engine=e.id, context=FIRST_CONTEXT) for e in registry.engines())
+    for asked in (question, *engines):
+        try:
+            return scenario_of(asked, model, gpus), wrong
+        except LanderError as error:
+            wrong = wrong or str(error)
+    raise SourceError("No engine", f"No engine here runs {model.name} in any format.")
