@@ -49,8 +49,24 @@ def _verdict(report: Report, plan: Report) -> list[str]:
 def _advice(report: Report) -> list[str]:
     recommended = report["recommended"]
     lines = [] if recommended is None else [f"  Recommended: {recommended['reason']}"]
+    lines += _scaling(report)
     lines += [f"  {line}" for line in report["plan"]["command"].splitlines()]
     return [*lines, *(f"! {warning}" for warning in report["warnings"])]
+
+
+def _scaling(report: Report) -> list[str]:
+    scaling, cards = report["scaling"], len(report["gpus"])
+    if scaling is None or cards < 2 or len(scaling["gpus"]) == cards:
+        return []
+    tensor, pipeline = scaling["tensor_parallel"], scaling["pipeline_parallel"]
+    ways = [
+        f"{name} parallel {degree}"
+        for name, degree in (("tensor", tensor), ("pipeline", pipeline))
+        if degree > 1
+    ]
+    needed = len(scaling["gpus"])
+    divided = f" ({', '.join(ways)})" if ways else ""
+    return [f"  {needed} of the {cards} GPUs would hold it{divided}."]
 
 
 def _plain(value: object) -> str:

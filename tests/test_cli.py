@@ -142,6 +142,17 @@ def test_several_cards(capsys):
     assert {a["gpu"] for a in report["plan"]["allocations"]} >= {0, 1}
 
 
+def test_scaling_names_the_fewest_cards(capsys):
+    _, report = fit(capsys, "Qwen/Qwen3-8B", "--gpu", "4x H100", "--engine", "vllm")
+    assert report["scaling"]["gpus"] == [0]
+    _, report = fit(
+        capsys, "Qwen/Qwen3-32B", "--gpu", "4x RTX 4090", "--engine", "vllm",
+        "--weights", "BF16", "--context", "8192",
+    )  # fmt: skip
+    # 61 GiB of weights: four cards of 24 GiB, tensors divided inside the node
+    assert (report["scaling"]["gpus"], report["scaling"]["tensor_parallel"]) == ([0, 1, 2, 3], 4)
+
+
 def test_model_is_one_object_a_line(capsys):
     status, out, _ = run(capsys, "model", "Qwen/Qwen3-8B", "google/gemma-3-27b-it", "--json")
     assert status == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from llm_lander_tui.models.architecture import Architecture
 
@@ -63,11 +62,3 @@ class Model:
         if self.source in {"directory", "gguf"}:
             return self.name.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or self.name
         return self.name
-
-
-class ModelSource(Protocol):
-    """One way that a model comes in."""
-
-    def load(self, name: str) -> Model:
-        """The model of that name. Raises `SourceError` or `RefusedModel`."""
-        ...

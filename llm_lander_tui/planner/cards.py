@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llm_lander_tui.gpus.catalog import hypothetical
 from llm_lander_tui.gpus.gpu import GpuSpec
@@ -74,8 +74,3 @@ def _steps_per_second(scenario: Scenario, spec: GpuSpec, count: int) -> float | 
     # Split layers are read one card after the other; split tensors at the same time.
     together = count if scenario.engine.tensor_parallel else 1
     return together * spec.bandwidth_gb_s * 1e9 / read
-
-
-def with_card(scenario: Scenario, carrier: Carrier) -> Scenario:
-    """The scenario on these cards."""
-    return replace(carrier.plan.scenario, context=scenario.context)

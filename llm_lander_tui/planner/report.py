@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llm_lander_tui.engines.base import Allocation, Kind
 from llm_lander_tui.memory.weights import Recipe, weights_of
+from llm_lander_tui.planner.division import divide
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.recommend import Recommendation
@@ -45,6 +46,7 @@ def fit_report(
             for recipe in formats
         },
         "recommended": recommended_report(recommended),
+        "scaling": scaling_report(scenario),
         "warnings": [*warnings, *plan.notes],
     }
 
@@ -133,6 +135,19 @@ def result_report(scenario: Scenario, *, context_asked: bool, notional: bool) ->
         "kv_cache_mb": mb(Kind.KV_CACHE, Kind.STATE),
         "total_memory_mb": round(plan.total_bytes / MIB),
         "fits_in_vram": plan.fits and (context_asked or limits.max_context > 0),
+    }
+
+
+def scaling_report(scenario: Scenario) -> Json | None:
+    """The fewest of the cards that hold the plan, and how to divide it over them; None: none do."""
+    found = divide(scenario)
+    if found is None:
+        return None
+    return {
+        "gpus": [gpu.index for gpu in found.plan.scenario.gpus],
+        "tensor_parallel": found.tensor_parallel,
+        "pipeline_parallel": found.pipeline_parallel,
+        "spare_bytes": found.plan.spare_bytes,
     }
 
 
