@@ -121,6 +121,8 @@ class Option:
     description: str
     steps: tuple[object, ...]
     experts_only: bool = False
+    otherwise: str = ""
+    """What holds without `description`: what the flag does where it starts with `--no-`."""
 
 
 class Engine(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llm_lander_tui.engines.base import Option
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import evaluate
@@ -86,7 +87,9 @@ def _priced(plan: Plan, label: str, scenario: Scenario) -> Change:
     other = evaluate(scenario)
     delta = other.limits.memory_context - plan.limits.memory_context
     moved = sum(a.bytes for a in other.host) - sum(a.bytes for a in plan.host)
-    host = moved if moved >= HOST_NOTICED else 0
+    # Another weight format moves nothing: what lay on the host only changes its size there.
+    same = scenario.weights == plan.scenario.weights
+    host = moved if same and moved >= HOST_NOTICED else 0
     return Change(label, scenario, delta, other.fits, other.spare_bytes, host)
 
 
@@ -164,10 +167,12 @@ def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
         here = option.steps.index(now)
         for value in (*option.steps[max(0, here - 1) : here], *option.steps[here + 1 : here + 2]):
             changed = replace(options, **{option.name: value})  # type: ignore[type-var]
-            yield f"{option.flag} {_word(value)}".strip(), replace(scenario, options=changed)
+            yield _change_words(option, value), replace(scenario, options=changed)
 
 
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
+def _change_words(option: Option, value: object) -> str:
+    """A changed option; one that a flag takes away is named by what then holds."""
+    if choices.takes_away(option):
+        present = "" if value is False else "without "
+        return f"{choices.effect(option, value)} ({present}{option.flag})"
+    return f"{option.flag} {choices.value_word(option, value)}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from llm_lander_tui.engines.base import Engine
+from llm_lander_tui.engines.base import Engine, Option
 from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.weights import Recipe
@@ -79,3 +79,22 @@ def step(values: Sequence[T], current: T, by: int) -> T:
     if current not in values:
         return values[0]
     return values[(values.index(current) + by) % len(values)]
+
+
+def takes_away(option: Option) -> bool:
+    """Whether the option is on until its flag ("--no-mmap") is given."""
+    return option.flag.startswith("--no-")
+
+
+def effect(option: Option, value: object) -> str:
+    """What holds with a value of an option."""
+    return option.otherwise if value is False and option.otherwise else option.description
+
+
+def value_word(option: Option, value: object) -> str:
+    """A value of an option in a word; whether the flag is given where it takes something away."""
+    if isinstance(value, bool):
+        if takes_away(option):
+            return "absent" if value else "given"
+        return "on" if value else "off"
+    return "auto" if value is None else str(value)

@@ -59,6 +59,7 @@ def explain_context(plan: Plan) -> Explanation:
     lines.append(f"What binds is {binding}: {format_tokens(limits.max_context)} tokens.")
     lines.append(
         f"Safe {format_tokens(limits.safe_context)} (every uncertain term as large as its spread), "
-        f"hopeful {format_tokens(limits.hopeful_context)} (as small)."
+        f"likely {format_tokens(limits.max_context)} (as computed), "
+        f"limit {format_tokens(limits.hopeful_context)} (as small)."
     )
     return Explanation("largest context", tuple(lines), "by search over the plan's own terms")

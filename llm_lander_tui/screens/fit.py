@@ -17,7 +17,7 @@ from llm_lander_tui.screens.lander_screen import LanderScreen
 from llm_lander_tui.widgets.format_table import FormatTable
 from llm_lander_tui.widgets.memory_bar import MemoryBar
 from llm_lander_tui.widgets.prices import Prices, rank
-from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.rows import ComparingRows, Rows
 from llm_lander_tui.widgets.verdict import Verdict
 from llm_lander_tui.widgets.view import FiguresAsked, Pointing, ScenarioTaken, View
 from llm_lander_tui.widgets.view_tabs import ViewTabs
@@ -72,6 +72,12 @@ class FitScreen(LanderScreen):
         self.query_one(Prices).focus()
         self._arrange()
         self.watch(self.state, "plan", self._plan_changed)
+        self.watch(self.state, "baseline", self._pinned)
+
+    def _pinned(self) -> None:
+        """Let every list compare with the baseline."""
+        for rows in self.query(ComparingRows):
+            rows.pin(self.state.baseline)
 
     @property
     def tall(self) -> bool:
@@ -120,7 +126,10 @@ class FitScreen(LanderScreen):
             found = self.query_one_optional(f"#{name}")
             wanted = view and name == self._view
             if found is None and wanted:
-                self.mount(_made(name), after=self.query_one("#lists"))
+                view_made = _made(name)
+                if isinstance(view_made, ComparingRows):
+                    view_made.pin(self.state.baseline)
+                self.mount(view_made, after=self.query_one("#lists"))
             elif found is not None:
                 found.display = wanted
         if self.tall:

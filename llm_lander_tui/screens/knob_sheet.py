@@ -71,13 +71,8 @@ def _option(scenario: Scenario, option: Option) -> Entry:
         value = choices.step(option.steps, getattr(before, option.name), by)
         return replace(asked, options=replace(before, **{option.name: value}))  # type: ignore[type-var]
 
-    return Entry(option.flag, _word(now), option.description, move)
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "auto" if value is None else str(value)
+    about = choices.effect(option, now)
+    return Entry(option.flag, choices.value_word(option, now), about, move)
 
 
 class Knobs(Rows):

@@ -16,15 +16,15 @@ from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.memory_bar import by_kind
-from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import View
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, signed_bytes
+from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, signed_bytes, token_change
 
 NOTICED = 64 * MIB
 """Differences below this are not named."""
 
 
-class EnginesTable(Rows, View):
+class EnginesTable(ComparingRows, View):
     """Two lines an engine: its answer, and what it spends otherwise than the plan's own."""
 
     DEFAULT_CSS = "EnginesTable { padding: 0 1; }"
@@ -100,7 +100,10 @@ class EnginesTable(Rows, View):
         if plan.problems:
             return Content.styled(f"  {plan.problems[0]}", BAD)
         why = plan.devices[0].budget.why
-        return Content.styled("  " + "; ".join([*differences(plan, own), why]), QUIET)
+        pinned = None if self.baseline is None else self.baseline.limits.max_context
+        change = token_change(plan.limits.max_context, pinned)
+        words = "; ".join([*differences(plan, own), why])
+        return Content.assemble(" ", change, (f" {words}", QUIET))
 
 
 def differences(plan: Plan, own: Plan) -> list[str]:

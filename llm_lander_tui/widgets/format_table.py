@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from llm_lander_tui.units import GIB, format_tokens_short
-from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import Pointing
-from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
+from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right, token_change
 
 if TYPE_CHECKING:
     from llm_lander_tui.planner.compare import Cell, Row
@@ -30,7 +30,7 @@ def cell_width(width: int) -> int:
     return 9 if width >= ROOM_FOR_AIR else 8
 
 
-class FormatTable(Rows, Pointing):
+class FormatTable(ComparingRows, Pointing):
     """Rows of weight formats, the most faithful first; the column under the cursor is a KV format.
 
     A `◆` marks the pairs that no other beats in fidelity and in context at once.
@@ -117,8 +117,21 @@ class FormatTable(Rows, Pointing):
         names = [right(cell.kv.name, wide) for cell in cells[first:last]]
         line = Content.assemble(fitted(Content(order), LABEL), right("GiB", SIZE), *names)
         if last < len(cells):
-            line = Content.assemble(line, f" →{len(cells) - last}")
-        return (Content.assemble((line.plain, QUIET)),)
+            more = len(cells) - last
+            room = width - line.cell_length
+            words = (f" +{more} KV formats →", f" +{more} KV →", f" +{more}→")
+            line = Content.assemble(line, next((w for w in words if len(w) <= room), words[-1]))
+        heading = Content.assemble((line.plain, QUIET))
+        return (heading,) if self.baseline is None else (heading, self._against(self.baseline))
+
+    def _against(self, baseline: Plan) -> Content:
+        """The pair under the cursor against the baseline, which its cell has no room for."""
+        cell = self.cell
+        if cell is None or cell.max_context is None:
+            return Content.styled("against the baseline: does not land", QUIET)
+        now, then = cell.max_context, baseline.limits.max_context
+        change = token_change(now, then) if now != then else Content.styled(" the same", QUIET)
+        return Content.assemble((f"{cell.weights.name} × {cell.kv.name}", QUIET), change)
 
     def _window(self, width: int) -> tuple[int, int]:
         count = len(self.table[0].cells) if self.table else 0

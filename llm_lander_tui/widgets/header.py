@@ -108,7 +108,7 @@ def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
         parts += [(format_bytes(plan.short_bytes), "bold"), " missing"]
     parts.append(byte_change(plan.spare_bytes, pinned, more_is_better=True))
     if limits.lands:
-        parts += [(" · ", QUIET), "up to ", (format_tokens(limits.max_context), "bold"), " tokens"]
+        parts += [(" · ", QUIET), "likely ", (format_tokens(limits.max_context), "bold"), " tokens"]
         parts.append(
             token_change(
                 limits.max_context, None if baseline is None else baseline.limits.max_context
@@ -121,7 +121,8 @@ def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
         return fitted(line, width)
     contexts = Content.assemble(
         ("safe ", QUIET), format_tokens(limits.safe_context),
-        ("   limit ", QUIET),
+        (" · limit ", QUIET), format_tokens(limits.hopeful_context),
+        (" · model's limit ", QUIET),
         "unknown" if limits.model_context is None else format_tokens(limits.model_context),
         " ",
     )  # fmt: skip

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from llm_lander_tui.planner.plan import Device, Plan
     from llm_lander_tui.state import LanderState
 
+IN_USE = "in use"
+OTHERS = "$foreground on $foreground 20%"
+"""How memory that others hold is named and drawn."""
 HOST_NAMED = GIB
 """Host memory from which the legend names it; the explanation always does."""
 
@@ -129,7 +132,7 @@ def bar(device: Device, gpu: Gpu, width: int) -> Content:
     used = gpu.used_bytes + gpu.reserved_bytes
     parts: list[tuple[str, int, str]] = []
     if used:
-        parts.append(("in use", used, "$foreground on $foreground 20%"))
+        parts.append((IN_USE, used, OTHERS))
     parts += [
         (kind.value, size, f"$background on {KIND_STYLE[kind]}")
         for kind, size in by_kind(device.allocations)
@@ -162,7 +165,12 @@ def _inside(label: str, size: int, room: int) -> str:
         if len(text) < room:
             return text.ljust(room)
     # A letter tells neighbours apart where colours do not.
-    return label[:1].upper().ljust(room)[:room]
+    return letter(label).ljust(room)[:room]
+
+
+def letter(label: str) -> str:
+    """What a part of the bar too narrow for its name is marked with, and the legend begins with."""
+    return label[:1].upper()
 
 
 def by_kind(allocations: Iterable[Allocation]) -> list[tuple[Kind, int]]:
@@ -186,11 +194,18 @@ def legend(plan: Plan, baseline: Plan | None, width: int) -> Iterator[Content]:
         marks = sorted({known_mark(a) for a in everything if a.kind is kind})
         entries.append(
             Content.assemble(
-                ("▪", KIND_STYLE[kind]), f" {kind.value} ", (format_bytes(size), "bold"),
+                (letter(kind.value), f"$background on {KIND_STYLE[kind]}"), f" {kind.value} ",
+                (format_bytes(size), "bold"),
                 (f" {marks[-1]}" if width >= ROOMY or marks[-1] != "exact" else "", QUIET),
                 byte_change(size, pinned.get(kind, 0), more_is_better=False) if pinned else "",
             )
         )  # fmt: skip
+    used = sum(gpu.used_bytes + gpu.reserved_bytes for gpu in plan.scenario.gpus)
+    if used:
+        others = Content.assemble(
+            (letter(IN_USE), OTHERS), f" {IN_USE} ", (format_bytes(used), "bold")
+        )
+        entries.insert(0, others)
     if len(plan.devices) > 1:
         total = (f"all {len(plan.devices)} GPUs ", QUIET)
         entries.insert(0, Content.assemble(total, (format_bytes(plan.total_bytes), "bold")))

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from llm_lander_tui.units import format_bytes, format_tokens
-from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import Pointing
 from llm_lander_tui.widgets.words import (
     BAD,
@@ -21,12 +21,18 @@ from llm_lander_tui.widgets.words import (
     right,
     short_gpu,
     signed_tokens,
+    token_change,
 )
 
 if TYPE_CHECKING:
     from llm_lander_tui.planner.changes import Change
     from llm_lander_tui.planner.plan import Plan
     from llm_lander_tui.planner.scenario import Scenario
+
+ROOM_FOR_WORDS = 48
+"""Columns from which the first row is written out."""
+WORTH = 10
+"""Columns of what a change is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def rank(plan: Plan) -> Ranked:
     return Ranked(plan, ways, tuple(c for c in changes(plan) if c.label not in named))
 
 
-class Prices(Rows, Pointing):
+class Prices(ComparingRows, Pointing):
     """The shortest ways to land when the plan does not, then every change with its worth."""
 
     DEFAULT_CSS = "Prices { padding: 0 1; }"
@@ -87,7 +93,9 @@ class Prices(Rows, Pointing):
         if self.plan is None:
             return ()
         title = "what one change gives" if self.plan.fits else "ways to land"
-        return (between(Content.styled(title, QUIET), Content.styled("max context", QUIET), width),)
+        return (
+            between(Content.styled(title, QUIET), Content.styled("memory holds", QUIET), width),
+        )
 
     def rows(self, width: int) -> Sequence[Content]:
         """A change a row."""
@@ -96,15 +104,40 @@ class Prices(Rows, Pointing):
         limits = self.plan.limits
         most = format_tokens(limits.memory_context) if limits.lands else "none"
         return [
-            between(Content("as it is"), Content.styled(most, "bold"), width),
+            self._as_it_is(self.plan, most, width),
             *(self._row(change, width, way=True) for change in self.ways),
             *(self._row(change, width, way=False) for change in self.singles),
         ]
 
+    def _as_it_is(self, plan: Plan, most: str, width: int) -> Content:
+        """What memory holds now; the model's own limit where it ends earlier."""
+        limits = plan.limits
+        note: tuple[str, str] | str = ""
+        if limits.binding == "model" and limits.model_context is not None:
+            room = width >= ROOM_FOR_WORDS
+            end = format_tokens(limits.model_context)
+            note = (f" · the model's limit is {end}" if room else f" · model {end}", QUIET)
+        pinned = self.baseline.limits.memory_context if self.baseline is not None else None
+        holds = Content.assemble((most, "bold"), token_change(limits.memory_context, pinned))
+        return between(Content.assemble("as it is", note), holds, width)
+
+    def _beyond(self, change: Change) -> bool:
+        """Whether before and after memory holds more than the model can use."""
+        if self.plan is None or self.plan.limits.model_context is None:
+            return False
+        now = self.plan.limits.memory_context
+        return min(now, now + change.context_delta) >= self.plan.limits.model_context
+
+    def _longest(self, change: Change, width: int, *words: str) -> Content:
+        """The longest of some notes beside which the change keeps its name; else the shortest."""
+        room = width - WORTH - 1 - len(short_gpu(change.label))
+        return Content.styled(next((w for w in words if len(w) <= room), words[-1]), QUIET)
+
     def _row(self, change: Change, width: int, *, way: bool) -> Content:
         delta = change.context_delta
-        style = GOOD if delta > 0 else BAD if delta < 0 else QUIET
-        worth = right(signed_tokens(delta) if delta else "same", 10)
+        beyond = self._beyond(change)
+        style = QUIET if beyond or not delta else GOOD if delta > 0 else BAD
+        worth = right(signed_tokens(delta) if delta else "same", WORTH)
         note = Content("")
         plan = self.plan
         if plan is not None and change.fits != plan.fits:
@@ -114,9 +147,13 @@ class Prices(Rows, Pointing):
                 else Content.styled(" no longer lands", BAD)
             )
         elif change.host_bytes:
-            note = Content.styled(f" {format_bytes(change.host_bytes)} to the host: slow", QUIET)
+            note = self._longest(
+                change, width, f" {format_bytes(change.host_bytes)} to the host: slow", " slow"
+            )
         elif way:
             note = Content.styled(f" {format_bytes(change.spare_bytes)} to spare", QUIET)
+        elif beyond:
+            note = self._longest(change, width, " beyond the model's limit", " beyond it")
         room = width - worth.cell_length - note.cell_length - 1
         return Content.assemble(
             fitted(Content(short_gpu(change.label)), max(8, room)), note, " ", (worth.plain, style)

@@ -130,7 +130,9 @@ def details(card: Gpu) -> str:
         f"{card.sm_clock_mhz} MHz" if card.sm_clock_mhz is not None else "",
         f"memory {card.memory_clock_mhz} MHz" if card.memory_clock_mhz is not None else "",
         f"limit {card.power_limit_w:.0f} W" if card.power_limit_w is not None else "",
-        f"PCIe {card.pcie_generation}.0 x{card.pcie_width}" if card.pcie_width else "",
+        f"PCIe {card.pcie_generation}.0 x{card.pcie_width}"
+        if card.pcie_generation and card.pcie_width
+        else "",
         f"{card.nvlinks} NVLinks" if card.nvlinks else "",
         f"{spec.bandwidth_gb_s:,.0f} GB/s" if spec and spec.bandwidth_gb_s else "",
         spec.architecture if spec else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -14,6 +14,9 @@ from textual.reactive import reactive
 
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import fitted
+
+if TYPE_CHECKING:
+    from llm_lander_tui.planner.plan import Plan
 
 MARK = 4
 """Cells at the right that tell how many rows are hidden."""
@@ -158,6 +161,17 @@ class Rows(Lines, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         """The wheel moves the cursor."""
         self.cursor -= 1
+
+
+class ComparingRows(Rows):
+    """Rows that can show their change against a pinned plan."""
+
+    baseline: Plan | None = None
+
+    def pin(self, baseline: Plan | None) -> None:
+        """Compare with a plan, or no longer."""
+        self.baseline = baseline
+        self.redraw()
 
 
 def _more(row: Content, mark: str, width: int) -> Content:

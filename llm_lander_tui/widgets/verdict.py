@@ -36,17 +36,17 @@ class Verdict(Lines):
         if plan is None:
             return (Content(self.state.status),)
         if width < ROOMY and plan.fits:
-            return (contexts(plan),)
+            return contexts(plan).wrap(max(20, width))
         return sentence(plan).wrap(max(20, width))
 
 
 def contexts(plan: Plan) -> Content:
-    """What a narrow header leaves out: how sure the largest context is, and how many at once."""
+    """What a narrow header leaves out: how sure its context is, and how many at once."""
     limits = plan.limits
     model = "unknown" if limits.model_context is None else format_tokens(limits.model_context)
     return Content.assemble(
         ("safe ", QUIET), (format_tokens(limits.safe_context), "bold"),
-        (" · likely ", QUIET), (format_tokens(limits.max_context), "bold"),
+        (" · limit ", QUIET), (format_tokens(limits.hopeful_context), "bold"),
         (" · model's limit ", QUIET), (model, "bold"),
         (" · at once ", QUIET), (f"×{limits.max_concurrency}", "bold"),
     )  # fmt: skip

@@ -93,10 +93,26 @@ OPTIONS = (
         "sliding-window layers cache the whole context",
         (False, True),
     ),
-    Option("kv_offload", "--no-kv-offload", "KV cache in GPU memory", (True, False)),
     Option(
-        "op_offload", "--no-op-offload", "batches of host layers computed on the GPU", (True, False)
+        "kv_offload",
+        "--no-kv-offload",
+        "KV cache in GPU memory",
+        (True, False),
+        otherwise="KV cache in host memory",
+    ),
+    Option(
+        "op_offload",
+        "--no-op-offload",
+        "batches of host layers computed on the GPU",
+        (True, False),
+        otherwise="host layers computed on the host alone",
     ),
     Option("split_mode", "--split-mode", "how several GPUs divide the model", tuple(SplitMode)),
-    Option("mmap", "--no-mmap", "host weights mapped from the file", (True, False)),
+    Option(
+        "mmap",
+        "--no-mmap",
+        "host weights mapped from the file",
+        (True, False),
+        otherwise="host weights copied into memory",
+    ),
 )
