@@ -1,0 +1,78 @@
+"""What is written to the terminal for a change of a few cells."""
+
+from __future__ import annotations
+
+import re
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from llm_lander_tui.painting import CellUpdate, Pen, codes
+
+RED = Style(color="#ff0000", bgcolor="#000000")
+BOLD = RED + Style(bold=True)
+GREEN = Style(color="#00ff00", bgcolor="#000000")
+FRONT_RED, BLACK = "38;2;255;0;0", "48;2;0;0;0"
+
+
+def written(*segments: Segment, system: ColorSystem | None = ColorSystem.TRUECOLOR) -> str:
+    pen = Pen(system)
+    pen.write(segments)
+    return pen.done()
+
+
+def test_codes_are_attributes_foreground_and_background():
+    assert codes(BOLD, ColorSystem.TRUECOLOR) == ("1", FRONT_RED, BLACK)
+    assert codes(BOLD, None) == ("1", "", "")
+
+
+def test_a_style_that_is_set_is_not_repeated():
+    text = written(Segment("a", RED), Segment("b", RED))
+    assert text == f"\x1b[{FRONT_RED};{BLACK}mab\x1b[0m"
+
+
+def test_only_the_part_of_a_style_that_differs_is_sent():
+    text = written(Segment("a", RED), Segment("b", GREEN))
+    assert text == f"\x1b[{FRONT_RED};{BLACK}ma\x1b[38;2;0;255;0mb\x1b[0m"
+
+
+def test_an_attribute_that_ends_is_put_back_with_the_rest():
+    text = written(Segment("a", BOLD), Segment("b", RED))
+    assert text == f"\x1b[1;{FRONT_RED};{BLACK}ma\x1b[0;{FRONT_RED};{BLACK}mb\x1b[0m"
+
+
+def test_blanks_take_the_foreground_that_is_there():
+    text = written(Segment("a", RED), Segment("  ", GREEN), Segment("b", RED))
+    assert text == f"\x1b[{FRONT_RED};{BLACK}ma  b\x1b[0m"
+
+
+def test_blanks_that_are_underlined_show_it():
+    underlined = GREEN + Style(underline=True)
+    assert "\x1b[0;4;" in written(Segment("a", RED), Segment(" ", underlined))
+
+
+def test_without_colours_plain_text_stays_plain():
+    assert written(Segment("a", RED), Segment("b", None), system=None) == "ab"
+
+
+def test_only_changed_cells_are_sent_each_after_one_move():
+    line = Strip([Segment("abcdefghij", RED)])
+    update = CellUpdate([{0: line}, {0: line}], [(0, 2, 4), (1, 7, 9)], [[10], [10]])
+    console = Console(color_system="truecolor", force_terminal=True)
+    text = update.render_segments(console)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "\x1b[1;3Hcd\x1b[2;8Hhi"
+    assert text.count("m") == 2
+
+
+def test_pieces_outside_of_a_change_and_empty_pieces_are_passed_over():
+    left, right = Strip([Segment("left-", RED)]), Strip([Segment("right", RED)])
+    console = Console(color_system=None)
+    assert CellUpdate([{0: left, 5: right}], [(0, 6, 8)], [[5, 10]]).render_segments(console) == (
+        "\x1b[1;7Hig"
+    )
+    assert CellUpdate([{0: None, 5: right}], [(0, 0, 7)], [[5, 10]]).render_segments(console) == (
+        "\x1b[1;6Hri"
+    )
