@@ -9,6 +9,8 @@ from pathlib import Path
 from llm_lander_tui.errors import LanderError
 
 MOST_FILES = 200
+QUANTISED = "quantised"
+"""The source of hits that are another's model in fewer bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,16 @@ def hub(text: str) -> tuple[Hit, ...]:
     return tuple(
         Hit(hit.id, "Hub", f"{hit.downloads:,} downloads {hit.quant}".strip())
         for hit in HubSource().search(text, limit=20)
+    )
+
+
+def sisters(name: str) -> tuple[Hit, ...]:
+    """Repositories that were quantised from the model `owner/name`. Raises `SourceError`."""
+    from llm_lander_tui.models.hub import HubSource
+
+    return tuple(
+        Hit(hit.id, QUANTISED, f"{hit.downloads:,} downloads {hit.quant}".strip())
+        for hit in HubSource().quantised_sisters(name, limit=20)
     )
 
 

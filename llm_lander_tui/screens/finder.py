@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
 from textual.content import Content
+from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.timer import Timer
@@ -20,6 +22,8 @@ from textual.widgets import Input
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.shelf import Hit
+from llm_lander_tui.planner import moves
+from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.glance import Glance, glance
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.sheet import Title
@@ -29,6 +33,7 @@ from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, shorte
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
+    from llm_lander_tui.models.model import Model
 
 PAUSE = 0.5
 """Seconds without a letter after which the Hub is asked."""
@@ -37,6 +42,10 @@ SHORTEST = 3
 BATCH = 4
 """Models looked at between two updates of the list."""
 MOST = 60
+GOOD_BITS = 4.0
+"""Bits of a weight below which a model is not proposed first."""
+EARLY = string.ascii_letters + string.digits + string.punctuation + " "
+"""Letters that may be typed before the finder is there."""
 
 
 class Found(Message):
@@ -74,11 +83,14 @@ class Hits(Rows):
         if self.text in {hit.name.lower(), hit.name.lower().rpartition("/")[2]}:
             return (-1, 0, 0)
         if not hit.local:
-            return (3 if hit.source == "Hub" else 0, 0, 0)
+            return ({"Hub": 4, shelf.QUANTISED: 3}.get(hit.source, 0), 0, 0)
         seen = self.seen.get(hit.name)
         if seen is None:
             return (2, 0, 0)
         lands = seen.max_context is not None and seen.max_context >= min(self.wanted, 2048)
+        if not self.text:
+            good = seen.weights is not None and seen.weights.bits >= GOOD_BITS
+            return (0 if lands and good else 1, -seen.parameters, -(seen.max_context or 0))
         return (0 if lands else 1, -(seen.max_context or 0), -seen.parameters)
 
     @property
@@ -139,6 +151,14 @@ def _columns(*cells: str, width: int) -> Content:
     )
 
 
+class Words(Input):
+    """What is looked for."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+        """Leave the finder's bindings for letters in force: they were typed before the focus."""
+        return False
+
+
 class ModelFinder(ModalScreen[str]):
     """Dismissed with the name of a model; esc keeps the one that is planned."""
 
@@ -151,6 +171,8 @@ class ModelFinder(ModalScreen[str]):
         Binding("pageup", "move(-10)", "up", show=False),
         Binding("pagedown", "move(10)", "down", show=False),
         Binding("ctrl+n", "manual", "by hand", show=False),
+        # Letters come this way only until the input line has the focus.
+        *(Binding(_character_to_key(letter), f"early({letter!r})", show=False) for letter in EARLY),
     ]
 
     def __init__(self, scenario: Scenario | None, text: str = "") -> None:
@@ -161,12 +183,14 @@ class ModelFinder(ModalScreen[str]):
         self._ollama: tuple[Hit, ...] = ()
         self._pause: Timer | None = None
         self._trouble = ""
+        self._early = ""
+        self._open = False
 
     def compose(self) -> ComposeResult:
         """A line to type in, and the hits."""
         with VerticalGroup(classes="finder"):
             yield Title("Find a model", "enter plan it   ^n by hand   esc")
-            text = Input(
+            text = Words(
                 self.text,
                 placeholder="name, owner/name, /path/to.gguf, ollama:name",
                 compact=True,
@@ -182,9 +206,27 @@ class ModelFinder(ModalScreen[str]):
         return cast("LanderApp", self.app)
 
     def on_mount(self) -> None:
-        """Show what is at hand, and ask Ollama what it has."""
+        """Show what is at hand, and ask Ollama what it has; letters replace the last words."""
+        entry = self.query_one(Input)
+        entry.select_all()
+        self._open = True
+        if self._early:
+            self._type_early()
         self._list()
         threading.Thread(target=self._ask_ollama, daemon=True).start()
+
+    def action_early(self, letter: str) -> None:
+        """A letter that was typed before the input line had the focus."""
+        self._early += letter
+        if self._open:
+            self._type_early()
+
+    def _type_early(self) -> None:
+        entry = self.query_one(Input)
+        before = "" if entry.selected_text == entry.value else entry.value
+        entry.value = before + self._early
+        entry.cursor_position = len(entry.value)
+        self._early = ""
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -209,7 +251,8 @@ class ModelFinder(ModalScreen[str]):
             *shelf.cached(text),
             *mine,
         ]
-        hits = shelf.distinct([*near[:MOST], *self._elsewhere])
+        # Without words every preset is looked at, so that the best for these cards come first.
+        hits = shelf.distinct([*(near[:MOST] if text else near), *self._elsewhere])
         wanted = self.scenario.context if self.scenario is not None else 0
         self.query_one(Hits).show(hits, wanted, text)
         self._look()
@@ -239,7 +282,8 @@ class ModelFinder(ModalScreen[str]):
     def _search(self, text: str) -> None:
         """In a thread of its own: a slow Hub keeps nobody waiting."""
         try:
-            self.post_message(Found(text, shelf.hub(text)))
+            named = shelf.sisters(text) if text.count("/") == 1 and not text.endswith("/") else ()
+            self.post_message(Found(text, (*named, *shelf.hub(text))))
         except LanderError as error:
             self.post_message(Found(text, (), f"{error.title}: {error.message}"))
 
@@ -279,6 +323,15 @@ class ModelFinder(ModalScreen[str]):
         self.lander.action_manual()
 
 
+def promised(scenario: Scenario, model: Model) -> Glance:
+    """What `LanderState.with_model` plans for a model. Raises `UsageError` where it cannot."""
+    moved = moves.with_model(scenario, model)
+    plan = evaluate(moved)
+    if not plan.fits:
+        return glance(moved, model)
+    return Glance(model.architecture.parameters, moved.weights, plan.limits.max_context)
+
+
 def _glances(scenario: Scenario, names: Sequence[str]) -> dict[str, Glance | None]:
     """What each model would do; None where it cannot be read."""
     from llm_lander_tui.models.sources import resolve
@@ -286,7 +339,7 @@ def _glances(scenario: Scenario, names: Sequence[str]) -> dict[str, Glance | Non
     found: dict[str, Glance | None] = {}
     for name in names:
         try:
-            found[name] = glance(scenario, resolve(name))
+            found[name] = promised(scenario, resolve(name))
         except (LanderError, NotImplementedError):
             found[name] = None
     return found

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textual import events
+from textual.keys import _character_to_key
+from textual.widgets import Input
+
+from llm_lander_tui.models import shelf
+from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.screens.failure import FailureSheet
 from llm_lander_tui.screens.finder import Hits, ModelFinder
 from llm_lander_tui.screens.manual import ManualForm
@@ -136,3 +142,38 @@ async def test_every_key_is_in_the_help_and_every_command_in_the_palette(started
         text = "\n".join(p.plain for p in pilot.app.screen.paragraphs)
         for word in ("smaller weights", "next engine", "Copy the start command", "view"):
             assert word in text
+
+
+async def test_letters_typed_ahead_of_the_finder_are_not_lost(started):
+    async with started() as pilot:
+        for key in "mqwen3-32b":
+            pilot.app.post_message(events.Key(_character_to_key(key), key))
+        for _ in range(100):
+            await pilot.pause(0.02)
+            entry = pilot.app.screen.query("Input")
+            if entry and entry.first(Input).value == "qwen3-32b":
+                break
+        assert pilot.app.screen.query_one(Input).value == "qwen3-32b"
+
+
+async def test_quantised_repositories_stand_under_the_model_they_were_made_from(
+    started, monkeypatch
+):
+    def sisters(name: str) -> tuple[Hit, ...]:
+        return (Hit(f"{name}-AWQ", shelf.QUANTISED, "awq"),)
+
+    monkeypatch.setattr(shelf, "sisters", sisters)
+    monkeypatch.setattr(shelf, "hub", lambda text: (Hit(f"{text}-tuned", "Hub", "9 downloads"),))
+    async with started() as pilot:
+        await pilot.press("m", *"some/model")
+        rows = pilot.app.screen.query_one(Hits)
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if len(rows.hits) == 3:
+                break
+        listed = [(hit.name, hit.source) for hit in rows.hits]
+        assert listed == [
+            ("some/model", "Hub"),
+            ("some/model-AWQ", "quantised"),
+            ("some/model-tuned", "Hub"),
+        ]
