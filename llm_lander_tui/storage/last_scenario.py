@@ -22,7 +22,8 @@ class LastScenario:
     """A scenario by names: what is needed to ask it again.
 
     `what_if` names the hypothetical cards by the catalogue, `unused` the keys of the cards that
-    were left out.
+    were left out. The degrees of parallelism are None where the engine itself spreads the layers
+    over all cards that it is given.
     """
 
     model: str
@@ -32,8 +33,8 @@ class LastScenario:
     context: int
     concurrency: int
     margin_bytes: int
-    tensor_parallel: int
-    pipeline_parallel: int
+    tensor_parallel: int | None
+    pipeline_parallel: int | None
     what_if: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     options: Mapping[str, object] | None = None
@@ -56,6 +57,8 @@ class LastScenario:
 
 def last_of(scenario: Scenario, fleet: Fleet) -> LastScenario:
     """A scenario by names."""
+    tensor, pipeline = scenario.tensor_parallel, scenario.pipeline_parallel
+    divided = tensor * pipeline == len(scenario.gpus)
     source = scenario.model.source
     prefix = {"ollama": "ollama:", "hub": "hub:"}.get(source, "")
     name = scenario.model.name
@@ -67,8 +70,8 @@ def last_of(scenario: Scenario, fleet: Fleet) -> LastScenario:
         context=scenario.context,
         concurrency=scenario.concurrency,
         margin_bytes=scenario.margin_bytes,
-        tensor_parallel=scenario.tensor_parallel,
-        pipeline_parallel=scenario.pipeline_parallel,
+        tensor_parallel=tensor if divided else None,
+        pipeline_parallel=pipeline if divided else None,
         what_if=tuple(g.spec.name for g in fleet.hypothetical if g.spec is not None),
         unused=tuple(sorted(fleet.unused)),
         options=_plain(scenario.options),

@@ -1,0 +1,137 @@
+"""The last scenario comes back as it was asked, or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from llm_lander_tui.engines import registry
+from llm_lander_tui.errors import UsageError
+from llm_lander_tui.gpus import catalog
+from llm_lander_tui.gpus.fleet import Fleet
+from llm_lander_tui.launch import LaunchOptions, first, first_scenario, planned_cards
+from llm_lander_tui.models import sources
+from llm_lander_tui.planner.question import Question, scenario_of
+from llm_lander_tui.storage.last_scenario import last_of, load, save
+from llm_lander_tui.storage.settings import Settings
+from llm_lander_tui.units import MIB
+
+NAME = "Qwen/Qwen3-8B"
+RESUME = LaunchOptions(resume=True)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "last.json"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return sources.resolve(NAME)
+
+
+@pytest.fixture
+def fleet():
+    return Fleet().adding(catalog.parse_gpus("2x RTX 4090"))
+
+
+@pytest.fixture
+def scenario(model, fleet):
+    asked = Question(engine="llama.cpp", context=12345, concurrency=3, margin_bytes=700 * MIB)
+    return scenario_of(asked, model, fleet.chosen)
+
+
+@pytest.mark.parametrize("engine", [engine.id for engine in registry.engines()])
+def test_round_trip_on_every_engine(engine, model, fleet, path):
+    try:
+        scenario = scenario_of(Question(engine=engine, context=4096), model, fleet.chosen)
+    except UsageError as error:
+        pytest.skip(f"{engine} runs {NAME} in no format: {error}")
+    save(last_of(scenario, fleet), path)
+    start = first(RESUME, Settings(), load(path))
+    assert start.resumed
+    cards = planned_cards(start, Fleet())
+    again = scenario_of(start.question, model, cards.chosen)
+    usual = scenario.engine.default_options
+    assert replace(again, options=again.options or usual) == replace(
+        scenario, options=scenario.options or usual
+    )
+
+
+def test_cards_that_were_left_out_are_left_out_again(scenario, fleet, path):
+    left = fleet.toggled(fleet.cards[0])
+    save(last_of(scenario, left), path)
+    start = first(RESUME, Settings(), load(path))
+    assert planned_cards(start, Fleet()).unused == left.unused
+
+
+def test_named_cards_stand_in_for_the_real_ones(fleet):
+    real = Fleet().read([replace(fleet.cards[0], hypothetical=False, uuid="GPU-0")])
+    start = first(LaunchOptions(gpu="2x RTX 4090"), Settings(), None)
+    assert [gpu.hypothetical for gpu in planned_cards(start, real).chosen] == [True, True]
+
+
+def test_a_model_named_on_the_command_line_goes_before_the_last(scenario, fleet):
+    last = last_of(scenario, fleet)
+    asked = LaunchOptions(model="Qwen/Qwen3-32B", resume=True)
+    start = first(asked, Settings(engine="vllm", margin_mib=5), last)
+    assert (start.model, start.resumed) == ("Qwen/Qwen3-32B", False)
+    assert (start.question.engine, start.question.margin_bytes) == ("vllm", 5 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "asked"),
+    [
+        ("ollama", "qwen3:8b", "ollama:qwen3:8b"),
+        ("ollama", "ollama:qwen3:8b", "ollama:qwen3:8b"),
+        ("hub", "org/name", "hub:org/name"),
+        ("preset", NAME, NAME),
+    ],
+)
+def test_a_model_is_asked_for_where_it_came_from(scenario, fleet, source, name, asked):
+    model = replace(scenario.model, name=name, source=source)
+    assert last_of(replace(scenario, model=model), fleet).model == asked
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": 1}', '"x"', "\x00"])
+def test_what_cannot_be_read_is_no_last_scenario(path, text):
+    assert load(path) is None
+    path.write_text(text)
+    assert load(path) is None
+
+
+def test_an_engine_or_option_that_is_gone_is_no_last_scenario(scenario, fleet, path):
+    save(last_of(scenario, fleet), path)
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"engine": "gone"}))
+    assert load(path) is None
+
+
+def test_options_of_another_version_fall_back_to_the_defaults(scenario, fleet, path):
+    save(last_of(scenario, fleet), path)
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"options": {"gone": 7}}))
+    found = load(path).question().options
+    assert found == scenario.engine.default_options
+
+
+def test_a_card_that_the_catalogue_lost_is_a_usage_error(scenario, fleet):
+    last = replace(last_of(scenario, fleet), what_if=("RTX 9999",))
+    start = first(RESUME, Settings(), last)
+    with pytest.raises(UsageError):
+        planned_cards(start, Fleet())
+
+
+def test_the_usual_place_follows_the_system(monkeypatch, tmp_path, scenario, fleet):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    save(last_of(scenario, fleet))
+    assert load() == last_of(scenario, fleet)
+    assert list(tmp_path.rglob("last.json"))
+
+
+def test_a_question_that_cannot_be_asked_gives_way_to_one_that_can(model, fleet):
+    scenario, why = first_scenario(Question(engine="no such engine"), model, fleet.chosen)
+    assert scenario.model is model
+    assert "no such engine" in why
