@@ -42,7 +42,7 @@ def _context_stuck(scenario: Scenario, by: int) -> str:
     return f"{scenario.context:,} tokens is the limit of {scenario.model.name}."
 
 
-def _parallel_stuck(scenario: Scenario, by: int) -> str:  # noqa: ARG001
+def _parallel_stuck(scenario: Scenario, by: int) -> str:
     if len(scenario.gpus) < 2:
         return "Tensor parallelism needs a second GPU: press g."
     return f"{scenario.engine.title} divides layers over the GPUs, not tensors."
@@ -51,18 +51,18 @@ def _parallel_stuck(scenario: Scenario, by: int) -> str:  # noqa: ARG001
 KNOBS = {
     "weights": Knob(
         moves.step_weights,
-        lambda s, by: f"{s.engine.title} runs {s.model.name} in {s.weights.name} only.",  # noqa: ARG005
+        lambda s, by: f"{s.engine.title} runs {s.model.name} in {s.weights.name} only.",
     ),
     "kv": Knob(
         moves.step_kv,
-        lambda s, by: f"{s.engine.title} has no other KV format than {s.kv.name}.",  # noqa: ARG005
+        lambda s, by: f"{s.engine.title} has no other KV format than {s.kv.name}.",
     ),
-    "engine": Knob(_engine, lambda s, by: f"No other engine runs {s.model.name}."),  # noqa: ARG005
+    "engine": Knob(_engine, lambda s, by: f"No other engine runs {s.model.name}."),
     "context": Knob(_context, _context_stuck),
     "fine": Knob(moves.nudge_context, _context_stuck),
     "concurrency": Knob(
         _concurrency,
-        lambda s, by: "One sequence is the least." if by < 0 else "More is not planned.",  # noqa: ARG005
+        lambda s, by: "One sequence is the least." if by < 0 else "More is not planned.",
     ),
     "parallel": Knob(moves.step_tensor_parallel, _parallel_stuck),
 }

@@ -65,7 +65,7 @@ class FastChat(TorchEngine):
             dequantises=scenario.weights.family in DEQUANTISING,
         )
 
-    def command(self, scenario: Scenario, context: int) -> str:  # noqa: ARG002
+    def command(self, scenario: Scenario, context: int) -> str:
         checkpoint = named_checkpoint(scenario, AT_LOAD)
         words = ["python -m fastchat.serve.model_worker"]
         words.append(f"--model-path {shlex.quote(checkpoint.name)}")

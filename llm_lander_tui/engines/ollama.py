@@ -93,7 +93,7 @@ class Ollama:
     options: tuple[Option, ...] = OPTIONS
     default_options = OllamaOptions()
 
-    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+    def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family == "gguf"
 
     def footprint(self, scenario: Scenario) -> LlamaCppFootprint:

@@ -38,7 +38,7 @@ class PoolEngine(ABC):
     drafts: ClassVar[bool] = True
     """Whether it takes a draft model for speculative decoding."""
 
-    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+    def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family in self.families
 
     @abstractmethod

@@ -29,7 +29,7 @@ class TorchEngine(ABC):
     drafts: ClassVar[bool] = True
     """Whether it takes a draft model for speculative decoding."""
 
-    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+    def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family in self.families
 
     @abstractmethod

@@ -69,7 +69,7 @@ class Mamba1(Mixer):
             ]
         return tuple(found)
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         # Update and read-out of the state, six operations an element, and the convolution.
         return 6 * self.inner * self.state_size + 2 * self.inner * self.conv_kernel
 
@@ -132,7 +132,7 @@ class Mamba2(Mixer):
             ]
         return tuple(found)
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         return 6 * self.inner * self.state_size + 2 * self._channels * self.conv_kernel
 
 
@@ -199,7 +199,7 @@ class GatedDeltaNet(Mixer):
             Tensor("ssm_out", f"{m}.out_proj", PART, h, self._values, Shard.ROW),
         )
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         conv = 2 * (2 * self._keys + self._values) * self.conv_kernel
         return 6 * self.value_heads * self.key_dim * self.value_dim + conv
 
@@ -238,7 +238,7 @@ class ShortConv(Mixer):
             ]
         return tuple(found)
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         return 2 * self.hidden * (self.conv_kernel + 2)
 
 
@@ -290,7 +290,7 @@ class KimiDelta(Mixer):
             Tensor("attn_output", f"{m}.o_proj", PART, h, width, Shard.ROW),
         )
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         width = self.heads * self.head_dim
         return 6 * width * self.head_dim + 6 * width * self.conv_kernel
 
@@ -322,7 +322,7 @@ class Lightning(Mixer):
             Tensor("attn_output", f"{m}.out_proj", PART, h, width, Shard.ROW),
         )
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         return 6 * self.heads * self.head_dim * self.head_dim
 
 
@@ -364,5 +364,5 @@ class Rwkv5(Mixer):
             vector("time_mix_ln", f"{m}.ln_x", Part.NORM, w, Shard.COLUMN, bias=True),
         )
 
-    def core_flops(self, context: int) -> int:  # noqa: ARG002
+    def core_flops(self, context: int) -> int:
         return 6 * self.width * self.head_dim

@@ -30,7 +30,7 @@ class LlamaCpp:
     options: tuple[Option, ...] = OPTIONS
     default_options = LlamaCppOptions()
 
-    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+    def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family == "gguf"
 
     def footprint(self, scenario: Scenario) -> LlamaCppFootprint:

@@ -25,7 +25,7 @@ class Vllm:
     options: tuple[Option, ...] = OPTIONS
     default_options = VllmOptions()
 
-    def runs(self, recipe: Recipe, model: Model) -> bool:  # noqa: ARG002
+    def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family in FAMILIES or recipe.name in PLAIN
 
     def footprint(self, scenario: Scenario) -> VllmFootprint:

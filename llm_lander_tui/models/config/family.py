@@ -47,12 +47,12 @@ def stated_width(reading: Reading) -> int:
     return reading.fields.positive("intermediate_size")
 
 
-def no_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def no_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """No further tensors in a layer."""
     return ()
 
 
-def no_outers(reading: Reading) -> tuple[Tensor, ...]:  # noqa: ARG001
+def no_outers(reading: Reading) -> tuple[Tensor, ...]:
     """No further tensors outside the layers."""
     return ()
 

@@ -109,7 +109,7 @@ def _per_layer_input(reading: Reading) -> tuple[Tensor, ...]:
     )
 
 
-def gemma4_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def gemma4_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """Per-layer inputs, the three further norms of the MoE, and a scalar that is no parameter."""
     found = [*_per_layer_input(reading)]
     if reading.fields.flag("enable_moe_block"):
@@ -122,7 +122,7 @@ def gemma4_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: 
     return tuple(found)
 
 
-def gemma3n_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def gemma3n_others(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """Per-layer inputs, alternating updates (AltUp) and the low-rank residual (Laurel)."""
     h, part = reading.hidden, Part.OTHER
     n = reading.fields.positive("altup_num_inputs")

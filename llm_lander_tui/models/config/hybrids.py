@@ -60,13 +60,13 @@ def mamba2(reading: Reading, inner: int, module: str, *, gated_norm: bool = True
     )
 
 
-def only_mamba1(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
+def only_mamba1(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Mamba in every layer."""
     inner = reading.fields.positive("ssm_expand", 2) * reading.hidden
     return (mamba1(reading, reading.fields.positive("intermediate_size", inner), "mixer"),)
 
 
-def only_mamba2(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
+def only_mamba2(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """Mamba-2 in every layer."""
     return (mamba2(reading, reading.fields.positive("ssm_expand", 2) * reading.hidden, "mixer"),)
 
@@ -108,7 +108,7 @@ def granite(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     return grouped(reading, layer)
 
 
-def granite_mlp(reading: Reading, layer: int) -> Mlp:  # noqa: ARG001
+def granite_mlp(reading: Reading, layer: int) -> Mlp:
     """A shared part of its own width in every layer, routed experts beside it where there are."""
     fields = reading.fields
     shared = fields.integer("shared_intermediate_size", 0)
@@ -290,7 +290,7 @@ def minimax(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     return (Lightning(reading.hidden, reading.heads, reading.head_dim),)
 
 
-def rwkv5(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
+def rwkv5(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     """RWKV time mixing in every layer."""
     width = reading.fields.positive("attention_hidden_size", reading.hidden)
     size = reading.fields.positive("head_size", 64)
@@ -299,7 +299,7 @@ def rwkv5(reading: Reading, layer: int) -> tuple[Mixer, ...]:  # noqa: ARG001
     return (Rwkv5(reading.hidden, width, size),)
 
 
-def rwkv_channel_mix(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def rwkv_channel_mix(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """The channel mixing of RWKV 5 beside its two wide matrices."""
     h = reading.hidden
     return (

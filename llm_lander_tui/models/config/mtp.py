@@ -20,7 +20,7 @@ Found = tuple[tuple[Layer, ...], tuple[Tensor, ...]]
 """The layers, and what joins them to the model."""
 
 
-def none(reading: Reading) -> Found:  # noqa: ARG001
+def none(reading: Reading) -> Found:
     """No such layers, or none that the family's checkpoints hold."""
     return (), ()
 

@@ -53,7 +53,7 @@ def half(reading: Reading) -> int:
     return width // 2
 
 
-def falcon_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def falcon_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """One norm for a parallel block, two for the new decoder or a sequential block."""
     fields, h = reading.fields, reading.hidden
     two = fields.integer("num_ln_in_parallel_attn", 2) > 1
@@ -70,7 +70,7 @@ def falcon_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: A
     )
 
 
-def stablelm_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def stablelm_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """Two LayerNorms, one for a parallel block; a norm per head where `qk_layernorm` is set."""
     fields, h = reading.fields, reading.hidden
     names = [("attn_norm", "input_layernorm")]

@@ -88,7 +88,7 @@ def gated_delta_net(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     )
 
 
-def dense(reading: Reading, layer: int) -> Mlp:  # noqa: ARG001
+def dense(reading: Reading, layer: int) -> Mlp:
     """A dense feed-forward part by the family's traits."""
     return DenseMlp(
         reading.hidden,
@@ -100,7 +100,7 @@ def dense(reading: Reading, layer: int) -> Mlp:  # noqa: ARG001
     )
 
 
-def experts(reading: Reading, layer: int) -> Mlp:  # noqa: ARG001
+def experts(reading: Reading, layer: int) -> Mlp:
     """A mixture of experts by the family's traits."""
     fields, family = reading.fields, reading.family
     width = fields.integer("moe_intermediate_size", 0) or reading.intermediate

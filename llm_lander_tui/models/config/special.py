@@ -359,7 +359,7 @@ def wide_gated(reading: Reading, layer: int) -> tuple[Mixer, ...]:
     return (replace(mixer, wide_gate=True),)
 
 
-def xielu(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def xielu(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """Apertus: the two learned scalars of its activation."""
     return tuple(
         vector(f"xielu_{name}", f"mlp.act_fn.{name}", Part.MLP, 1)
@@ -367,7 +367,7 @@ def xielu(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
     )
 
 
-def sub_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def sub_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """BitNet: norms before the output and the down projection."""
     width = reading.heads * reading.head_dim
     return (
@@ -376,7 +376,7 @@ def sub_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG0
     )
 
 
-def post_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+def post_norms(reading: Reading, layer: int) -> tuple[Tensor, ...]:
     """HyperCLOVA X: norms behind both parts where `use_post_norm` is set."""
     if not reading.fields.flag("use_post_norm"):
         return ()
