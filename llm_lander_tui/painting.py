@@ -20,6 +20,9 @@ _ATTRIBUTES = (
     ("reverse", "7"), ("strike", "9"),
 )  # fmt: skip
 
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "9": "29"}
+"""What ends an attribute (ECMA-48, 8.3.117); bold and dim end together."""
+
 
 @lru_cache(maxsize=4096)
 def codes(style: Style, system: ColorSystem | None) -> Codes:
@@ -64,12 +67,11 @@ class Pen:
         now = self._now
         if wanted == now:
             return
-        lost = any(before and not after for before, after in zip(now, wanted, strict=True))
-        if lost or wanted[0] != now[0]:
-            changed = ["0" if any(now) else "", *wanted]
-        else:
-            changed = [w if w != n else "" for n, w in zip(now, wanted, strict=True)]
-        self._written.append(f"\x1b[{';'.join(code for code in changed if code)}m")
+        changed = _attributes_changed(now[0], wanted[0])
+        for before, after, usual in zip(now[1:], wanted[1:], ("39", "49"), strict=True):
+            if after != before:
+                changed.append(after or usual)
+        self._written.append(f"\x1b[{';'.join(changed)}m")
         self._now = wanted
 
     def done(self) -> str:
@@ -77,6 +79,14 @@ class Pen:
         if any(self._now):
             self._written.append("\x1b[0m")
         return "".join(self._written)
+
+
+def _attributes_changed(now: str, wanted: str) -> list[str]:
+    """The codes that lead from attributes to others; colours, the longest codes, stay as set."""
+    before, after = ([code for code in text.split(";") if code] for text in (now, wanted))
+    off = list(dict.fromkeys(_OFF[code] for code in before if code not in after))
+    kept = [code for code in before if _OFF[code] not in off]
+    return [*off, *(code for code in after if code not in kept)]
 
 
 class CellUpdate(ChopsUpdate):

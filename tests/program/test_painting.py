@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -39,9 +41,48 @@ def test_only_the_part_of_a_style_that_differs_is_sent():
     assert text == f"\x1b[{FRONT_RED};{BLACK}ma\x1b[38;2;0;255;0mb\x1b[0m"
 
 
-def test_an_attribute_that_ends_is_put_back_with_the_rest():
+def test_an_attribute_that_ends_leaves_the_colours():
     text = written(Segment("a", BOLD), Segment("b", RED))
-    assert text == f"\x1b[1;{FRONT_RED};{BLACK}ma\x1b[0;{FRONT_RED};{BLACK}mb\x1b[0m"
+    assert text == f"\x1b[1;{FRONT_RED};{BLACK}ma\x1b[22mb\x1b[0m"
+
+
+def test_a_colour_that_ends_gives_way_to_the_terminals_own():
+    assert written(Segment("a", RED), Segment("b", None)) == (
+        f"\x1b[{FRONT_RED};{BLACK}ma\x1b[39;49mb"
+    )
+
+
+OFF = {"22": "12", "23": "3", "24": "4", "25": "5", "27": "7", "29": "9"}
+STYLES = st.builds(
+    Style,
+    color=st.sampled_from([None, "#ff0000", "#00ff00"]),
+    bgcolor=st.sampled_from([None, "#000000", "#0000ff"]),
+    bold=st.booleans(),
+    dim=st.booleans(),
+    underline=st.booleans(),
+    reverse=st.booleans(),
+)
+
+
+@given(st.lists(STYLES, min_size=1, max_size=8))
+def test_a_terminal_shows_each_letter_in_its_style(styles):
+    text = written(*(Segment("x", style) for style in styles))
+    attributes, front, back, shown = set(), "", "", []
+    for sequence, letter in re.findall(r"\x1b\[([0-9;]*)m|(x)", text):
+        if letter:
+            shown.append((";".join(sorted(attributes)), front, back))
+            continue
+        for code in re.findall(r"[34]8;2;\d+;\d+;\d+|\d+", sequence):
+            if code == "0":
+                attributes, front, back = set(), "", ""
+            elif code in OFF:
+                attributes -= set(OFF[code])
+            elif code in {"39", "49"} or ";" in code:
+                value = code if ";" in code else ""
+                front, back = (value, back) if code[0] == "3" else (front, value)
+            else:
+                attributes.add(code)
+    assert shown == [codes(style, ColorSystem.TRUECOLOR) for style in styles]
 
 
 def test_blanks_take_the_foreground_that_is_there():
@@ -51,7 +92,7 @@ def test_blanks_take_the_foreground_that_is_there():
 
 def test_blanks_that_are_underlined_show_it():
     underlined = GREEN + Style(underline=True)
-    assert "\x1b[0;4;" in written(Segment("a", RED), Segment(" ", underlined))
+    assert "\x1b[4;" in written(Segment("a", RED), Segment(" ", underlined))
 
 
 def test_without_colours_plain_text_stays_plain():
