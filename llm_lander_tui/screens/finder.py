@@ -154,7 +154,7 @@ def _columns(*cells: str, width: int) -> Content:
 class Words(Input):
     """What is looked for."""
 
-    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+    def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave the finder's bindings for letters in force: they were typed before the focus."""
         return False
 

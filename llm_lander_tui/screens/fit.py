@@ -13,7 +13,7 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 
-from llm_lander_tui.screens.lander_screen import LanderScreen
+from llm_lander_tui.screens.lander_screen import SMALLEST, LanderScreen
 from llm_lander_tui.widgets.format_table import FormatTable
 from llm_lander_tui.widgets.memory_bar import MemoryBar
 from llm_lander_tui.widgets.prices import Prices, rank
@@ -89,7 +89,7 @@ class FitScreen(LanderScreen):
         """The views that can be opened here."""
         return [*VIEWS] if self.tall else [LISTS, *VIEWS]
 
-    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
+    def on_resize(self, event: events.Resize) -> None:
         """Rows that came or went decide what there is room for."""
         if self._furnished:
             self._arrange()
@@ -117,8 +117,9 @@ class FitScreen(LanderScreen):
 
     def _arrange(self) -> None:
         """Show lists, a view, or both."""
-        lists = self.tall or self._lists_open
-        view = self.tall or not self._lists_open
+        room = self.size.width >= SMALLEST[0] and self.size.height >= SMALLEST[1]
+        lists = room and (self.tall or self._lists_open)
+        view = room and (self.tall or not self._lists_open)
         self.query_one("#lists").display = lists
         tabs = self.query_one(ViewTabs)
         tabs.show(self.names, self._view if view else LISTS)

@@ -131,7 +131,7 @@ class KnobVerdict(Lines):
         for name in ("plan", "status", "baseline"):
             self.watch(self.state, name, self.redraw, init=False)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Verdict, status, air."""
         state = self.state
         if state.plan is None:

@@ -26,7 +26,7 @@ SMALLEST = (60, 16)
 class TooSmall(Lines):
     """What a window of less than 60 x 16 shows instead of a mutilated screen."""
 
-    def content_lines(self, width: int, height: int) -> list[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> list[Content]:
         """One sentence."""
         return [
             Content("LLM-Lander needs 60 columns and"),

@@ -60,7 +60,7 @@ class Summary(Lines):
         self.line = line
         self.redraw()
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line below air."""
         return (Content(""), self.line.truncate(width, ellipsis=True))
 

@@ -22,7 +22,7 @@ class Text(Lines):
         super().__init__()
         self.paragraphs = tuple(paragraphs)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """The paragraphs as lines."""
         room = max(20, width)
         return [line for text in self.paragraphs for line in wrapped(text, room)]
@@ -47,7 +47,7 @@ class Title(Lines):
         self.title = title
         self.keys = keys
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line, and air."""
         keys = Content.styled(self.keys, QUIET)
         return (between(Content.styled(self.title, "bold"), keys, width), Content(""))

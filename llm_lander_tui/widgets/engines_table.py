@@ -18,7 +18,16 @@ from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.memory_bar import by_kind
 from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import View
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, signed_bytes, token_change
+from llm_lander_tui.widgets.words import (
+    BAD,
+    GOOD,
+    QUIET,
+    byte_change,
+    fitted,
+    right,
+    signed_bytes,
+    token_change,
+)
 
 NOTICED = 64 * MIB
 """Differences below this are not named."""
@@ -101,9 +110,12 @@ class EnginesTable(ComparingRows, View):
             return Content.styled(f"  {plan.problems[0]}", BAD)
         why = plan.devices[0].budget.why
         pinned = None if self.baseline is None else self.baseline.limits.max_context
-        change = token_change(plan.limits.max_context, pinned)
-        words = "; ".join([*differences(plan, own), why])
-        return Content.assemble(" ", change, (f" {words}", QUIET))
+        spare = None if self.baseline is None else self.baseline.spare_bytes
+        parts = [token_change(plan.limits.max_context, pinned)]
+        left = byte_change(plan.spare_bytes, spare, more_is_better=True)
+        parts.append(Content.assemble(" spare", left) if left else left)
+        parts += [Content.styled(f" {word}", QUIET) for word in (*differences(plan, own), why)]
+        return Content.assemble(" ", Content.styled(";", QUIET).join([p for p in parts if p]))
 
 
 def differences(plan: Plan, own: Plan) -> list[str]:

@@ -45,7 +45,7 @@ class Header(Lines):
         for name in ("plan", "baseline", "reading", "busy"):
             self.watch(self.state, name, self.redraw, init=False)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """The scenario and the verdict."""
         state = self.state
         if state.scenario is None or state.plan is None:
@@ -114,7 +114,7 @@ def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
                 limits.max_context, None if baseline is None else baseline.limits.max_context
             )
         )
-        if limits.binding == "model":
+        if limits.binding == "model" and width < ROOMY:
             parts.append((" (the model's limit)", QUIET))
     line = Content.assemble(*parts)
     if width < ROOMY or not limits.lands:

@@ -105,7 +105,7 @@ class HeatMap(Rows, View):
         """Another context."""
         self.column += by
 
-    def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+    def headings(self, width: int) -> Sequence[Content]:
         """What the numbers are, and the contexts."""
         if not self.contexts:
             return ()
@@ -115,7 +115,7 @@ class HeatMap(Rows, View):
         names = "".join(f"{format_tokens_short(n):>{CELL}}" for n in self.contexts)
         return (Content.styled(note, QUIET), Content.styled(" " * LABEL + names, QUIET))
 
-    def rows(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+    def rows(self, width: int) -> Sequence[Content]:
         """A row per number of sequences."""
         return [
             Content.assemble((right(f"×{load}", LABEL - 1).plain, QUIET), " ", *self._cells(r))

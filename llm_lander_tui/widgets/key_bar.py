@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
 from textual.content import Content
@@ -32,6 +32,11 @@ WRITTEN = {
     "minus": "-",
 }
 
+LOOK = 1.0
+"""Seconds between two looks whether the driver has answered."""
+LATE = 3
+"""Seconds from which the driver is late."""
+
 
 def written(key: str) -> str:
     """A key as it is printed on the keyboard."""
@@ -51,17 +56,31 @@ class StatusLine(Lines):
         """Follow the state."""
         for name in ("status", "reading", "busy", "baseline", "fleet", "stale_seconds"):
             self.watch(self.state, name, self.redraw, init=False)
+        self.set_interval(LOOK, self._look)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def _look(self) -> None:
+        """Count on while the driver does not answer."""
+        if self.state.reading is None and self.screen.is_current:
+            self.redraw()
+
+    @property
+    def _waiting(self) -> int:
+        """Whole seconds that the driver has been keeping its first answer."""
+        app = cast("LanderApp", self.app)
+        return 0 if app._sampler is None else int(app._sampler.waiting)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line."""
         state = self.state
         left = Content.assemble(" ", f"{state.busy} …" if state.busy else state.status)
-        return [between(left, Content.assemble(origin(state), " "), width)]
+        return [between(left, Content.assemble(origin(state, self._waiting), " "), width)]
 
 
-def origin(state: LanderState) -> Content:
+def origin(state: LanderState, waiting: int) -> Content:
     """Where the cards of the plan come from, in a few words."""
     pinned = Content.styled("baseline pinned (p) · ", KEY) if state.baseline is not None else ""
+    if state.reading is None and waiting >= LATE:
+        return Content.assemble(pinned, (f"the driver has not answered for {waiting} s", WARN))
     if state.reading is None:
         return Content.assemble(pinned, ("reading GPUs", QUIET))
     chosen = state.fleet.chosen
@@ -89,7 +108,7 @@ class KeyBar(Lines):
         """Follow focus and screens."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line."""
         app: LanderApp = self.app  # type: ignore[assignment]
         parts: list[Content] = []

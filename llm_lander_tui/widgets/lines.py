@@ -35,11 +35,11 @@ class Lines(Widget):
         """The lines for a widget of `width` cells; `height` is 0 while it is being measured."""
         raise NotImplementedError
 
-    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
+    def get_content_width(self, container: Size, viewport: Size) -> int:
         """All that there is."""
         return container.width
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many rows as there are lines."""
         return len(self.content_lines(width, 0))
 

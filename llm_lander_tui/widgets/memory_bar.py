@@ -90,7 +90,7 @@ class MemoryBar(Lines):
         self.watch(self.state, "plan", self.redraw, init=False)
         self.watch(self.state, "baseline", self.redraw, init=False)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Bars and legend."""
         plan = self.state.plan
         if plan is None:

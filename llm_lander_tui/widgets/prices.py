@@ -114,7 +114,7 @@ class Prices(ComparingRows, Pointing):
         limits = plan.limits
         note: tuple[str, str] | str = ""
         if limits.binding == "model" and limits.model_context is not None:
-            room = width >= ROOM_FOR_WORDS
+            room = width >= ROOM_FOR_WORDS and self.baseline is None
             end = format_tokens(limits.model_context)
             note = (f" · the model's limit is {end}" if room else f" · model {end}", QUIET)
         pinned = self.baseline.limits.memory_context if self.baseline is not None else None
@@ -153,7 +153,7 @@ class Prices(ComparingRows, Pointing):
         elif way:
             note = Content.styled(f" {format_bytes(change.spare_bytes)} to spare", QUIET)
         elif beyond:
-            note = self._longest(change, width, " beyond the model's limit", " beyond it")
+            note = self._longest(change, width, " beyond the model's limit", " beyond it", "")
         room = width - worth.cell_length - note.cell_length - 1
         return Content.assemble(
             fitted(Content(short_gpu(change.label)), max(8, room)), note, " ", (worth.plain, style)

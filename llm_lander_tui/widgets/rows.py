@@ -72,7 +72,7 @@ class Rows(Lines, can_focus=True):
     _top = 0
     _centred = False
 
-    def headings(self, width: int) -> Sequence[Content]:  # noqa: ARG002
+    def headings(self, width: int) -> Sequence[Content]:
         """Lines above the rows that do not scroll."""
         return ()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from llm_lander_tui.engines.base import Kind
 from llm_lander_tui.units import format_bytes, format_tokens
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
@@ -30,26 +31,27 @@ class Verdict(Lines):
         """Follow the plan."""
         self.watch(self.state, "plan", self.redraw, init=False)
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """The sentence, wrapped."""
         plan = self.state.plan
         if plan is None:
             return (Content(self.state.status),)
         if width < ROOMY and plan.fits:
-            return contexts(plan).wrap(max(20, width))
+            return (contexts(plan, width),)
         return sentence(plan).wrap(max(20, width))
 
 
-def contexts(plan: Plan) -> Content:
+def contexts(plan: Plan, width: int) -> Content:
     """What a narrow header leaves out: how sure its context is, and how many at once."""
     limits = plan.limits
     model = "unknown" if limits.model_context is None else format_tokens(limits.model_context)
-    return Content.assemble(
+    load = Content.assemble((" · at once ", QUIET), (f"×{limits.max_concurrency}", "bold"))
+    line = Content.assemble(
         ("safe ", QUIET), (format_tokens(limits.safe_context), "bold"),
         (" · limit ", QUIET), (format_tokens(limits.hopeful_context), "bold"),
         (" · model's limit ", QUIET), (model, "bold"),
-        (" · at once ", QUIET), (f"×{limits.max_concurrency}", "bold"),
     )  # fmt: skip
+    return line + load if line.cell_length + load.cell_length <= width else line
 
 
 def sentence(plan: Plan) -> Content:
@@ -64,8 +66,10 @@ def sentence(plan: Plan) -> Content:
     if not limits.lands:
         return Content.assemble(
             "It does not land, not even with an empty context: ",
+            (format_bytes(short_when_empty(plan)), bold),
+            f" are missing on {_place(plan)} before any cache, ",
             (format_bytes(plan.short_bytes), bold),
-            f" are missing on {_place(plan)} at {scenario.context:,} tokens.",
+            f" with {scenario.context:,} tokens.",
         )  # fmt: skip
     if not plan.fits:
         return Content.assemble(
@@ -85,6 +89,15 @@ def sentence(plan: Plan) -> Content:
         (format_tokens(limits.max_context), bold), f", {end}",
         *safe, ".",
     )  # fmt: skip
+
+
+def short_when_empty(plan: Plan) -> int:
+    """Bytes missing on the GPUs when the KV cache is left out; 0 when nothing is."""
+    cache = {
+        device.gpu: sum(a.bytes for a in device.allocations if a.kind is Kind.KV_CACHE)
+        for device in plan.devices
+    }
+    return sum(max(0, -d.spare_bytes - cache[d.gpu]) for d in plan.devices)
 
 
 def _place(plan: Plan) -> str:

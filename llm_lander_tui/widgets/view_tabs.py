@@ -25,7 +25,7 @@ class ViewTabs(Lines):
         self.names, self.open = tuple(names), opened
         self.redraw()
 
-    def content_lines(self, width: int, height: int) -> Sequence[Content]:  # noqa: ARG002
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line."""
         cells = [
             Content.styled(f" {name} ", "reverse" if name == self.open else QUIET)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 from llm_lander_tui.gpus.gpu import Reading
 from llm_lander_tui.messages import GpusRead
+from llm_lander_tui.widgets import key_bar
 
 
 async def test_starts_on_a_what_if_gpu_without_a_driver(started):
@@ -126,3 +129,29 @@ async def test_named_gpus_leave_the_machines_own_out(started, source, world):
         pilot.app.post_message(GpusRead(Reading(gpus=(world.card(5, 20.0),))))
         await pilot.pause()
         assert [gpu.name for gpu in state.scenario.gpus] == ["NVIDIA L40S"] * 2
+
+
+async def test_a_driver_that_hangs_is_said_to(make_app, source, monkeypatch):
+    answer = threading.Event()
+    monkeypatch.setattr(source, "read", lambda: (answer.wait(20), source.reading)[1])
+    monkeypatch.setattr(key_bar, "LATE", 1)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(200):
+            await pilot.pause(0.02)
+            line = pilot.app.screen.query_one("#status").render_line(0).text
+            if "has not answered" in line:
+                break
+        answer.set()
+        assert "the driver has not answered for" in line
+
+
+async def test_a_window_that_is_too_small_says_so_and_nothing_else(started):
+    async with started(size=(80, 24)) as pilot:
+        await pilot.resize_terminal(59, 15)
+        await pilot.pause(0.1)
+        shown = [w.id for w in pilot.app.screen.children if w.display]
+        assert shown == ["too-small"]
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause(0.1)
+        assert pilot.app.screen.query_one("#lists").region.height >= 4
