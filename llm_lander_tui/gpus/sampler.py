@@ -113,7 +113,7 @@ class Sampler:
         self._asking_since = self._clock()
         try:
             reading = self._source.read()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the thread has to outlive any source
             reading = Reading(
                 problem=Problem(
                     "Reading failed",

@@ -81,7 +81,7 @@ def run_all(tasks: Sequence[Callable[[], T]], ticket: Ticket, workers: int) -> l
                 return
             try:
                 answers.put((index, tasks[index](), None))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed over to the asker's thread
                 answers.put((index, None, error))
 
     for _ in range(min(workers, len(tasks))):

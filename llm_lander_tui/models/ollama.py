@@ -57,7 +57,7 @@ def host_url(host: str | None = None) -> str:
     if scheme not in _SCHEME_PORTS or re.search(r"\s", rest):
         raise _bad_host(text)
     port = port or (_SCHEME_PORTS[scheme] if found else _PORT)
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - read, not bound
     name = f"[{name}]" if ":" in name else name
     return f"{scheme}://{name}:{port}{split.path.rstrip('/')}"
 
@@ -141,7 +141,7 @@ class OllamaSource:
     def _request(
         self, url: str, path: str, body: Mapping[str, object] | None, model: str
     ) -> object:
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - http and https alone, see host_url
             url + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "User-Agent": "llm-lander-tui"},

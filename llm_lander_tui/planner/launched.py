@@ -112,7 +112,7 @@ def _environment(words: Sequence[str]) -> dict[str, str]:
 
 
 def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
-    names = [os.path.basename(word) for word in words]
+    names = [os.path.basename(word) for word in words]  # noqa: PTH119
     for at in range(len(words)):
         for dialect in DIALECTS:
             for start in dialect.starts:
