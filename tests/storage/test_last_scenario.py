@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from enum import Enum
 
 import pytest
 
 from llm_lander_tui.engines import registry
-from llm_lander_tui.errors import UsageError
+from llm_lander_tui.errors import SourceError, UsageError
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.fleet import Fleet
-from llm_lander_tui.launch import LaunchOptions, first, first_scenario, planned_cards
+from llm_lander_tui.gpus.nvml import NvmlSource
+from llm_lander_tui.launch import LaunchOptions, first, first_scenario, gpu_source, planned_cards
 from llm_lander_tui.models import sources
 from llm_lander_tui.planner.question import Question, scenario_of
 from llm_lander_tui.storage.last_scenario import last_of, load, save
@@ -109,6 +111,18 @@ def test_an_engine_or_option_that_is_gone_is_no_last_scenario(scenario, fleet, p
     assert load(path) is None
 
 
+@pytest.mark.parametrize("engine", registry.engines(), ids=lambda engine: engine.id)
+def test_options_survive_a_file(engine, scenario, fleet, path):
+    usual = engine.default_options
+    for option in engine.options:
+        for value in option.steps:
+            asked = replace(usual, **{option.name: value})
+            if not isinstance(value, str | int | float | Enum | None):
+                continue
+            save(last_of(replace(scenario, engine=engine, options=asked), fleet), path)
+            assert load(path).question().options == asked, (option.name, value)
+
+
 def test_options_of_another_version_fall_back_to_the_defaults(scenario, fleet, path):
     save(last_of(scenario, fleet), path)
     kept = json.loads(path.read_text())
@@ -135,3 +149,15 @@ def test_a_question_that_cannot_be_asked_gives_way_to_one_that_can(model, fleet)
     scenario, why = first_scenario(Question(engine="no such engine"), model, fleet.chosen)
     assert scenario.model is model
     assert "no such engine" in why
+
+
+def test_where_readings_come_from():
+    assert len(gpu_source(LaunchOptions(demo=True)).read().gpus) == 8
+    assert isinstance(gpu_source(LaunchOptions()), NvmlSource)
+
+
+def test_no_engine_at_all_is_said(model, fleet, monkeypatch):
+    monkeypatch.setattr(registry, "engines", lambda: ())
+    with pytest.raises(SourceError) as caught:
+        first_scenario(Question(engine="vllm"), model, fleet.chosen)
+    assert NAME in caught.value.message
