@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from llm_lander_tui.engines import registry
 from llm_lander_tui.engines.base import Engine
@@ -110,7 +111,8 @@ def _plain(options: object | None) -> Mapping[str, object] | None:
         return None
     found = {one.name: getattr(options, one.name) for one in fields(options)}
     values = {k: v.value if isinstance(v, Enum) else v for k, v in found.items()}
-    return {k: v for k, v in values.items() if v is None or isinstance(v, str | int | float)}
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return {k: v for k, v in values.items() if v is None or isinstance(v, str | int | float | list)}
 
 
 def _restored(engine: Engine, kept: Mapping[str, object] | None) -> object | None:
@@ -121,6 +123,7 @@ def _restored(engine: Engine, kept: Mapping[str, object] | None) -> object | Non
     for one in fields(usual):  # type: ignore[arg-type]
         if one.name in kept:
             default = getattr(usual, one.name)
-            value = kept[one.name]
-            values[one.name] = type(default)(value) if isinstance(default, Enum) else value
+            value: Any = kept[one.name]
+            typed = isinstance(default, Enum | tuple)
+            values[one.name] = type(default)(value) if typed else value
     return replace(usual, **values)  # type: ignore[type-var]

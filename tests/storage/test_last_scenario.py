@@ -123,6 +123,12 @@ def test_options_survive_a_file(engine, scenario, fleet, path):
             assert load(path).question().options == asked, (option.name, value)
 
 
+def test_a_division_by_hand_survives_a_file(scenario, fleet, path):
+    asked = replace(scenario.engine.default_options, tensor_split=(3.0, 1.0))
+    save(last_of(replace(scenario, options=asked), fleet), path)
+    assert load(path).question().options == asked
+
+
 def test_options_of_another_version_fall_back_to_the_defaults(scenario, fleet, path):
     save(last_of(scenario, fleet), path)
     kept = json.loads(path.read_text())
