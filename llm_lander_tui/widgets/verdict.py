@@ -63,7 +63,7 @@ def sentence(plan: Plan) -> Content:
         return Content.assemble(
             (f"{scenario.engine.title} would not start", bold), f": {plan.problems[0]}"
         )
-    if not limits.lands:
+    if not limits.lands and short_when_empty(plan):
         return Content.assemble(
             "It does not land, not even with an empty context: ",
             (format_bytes(short_when_empty(plan)), bold),
