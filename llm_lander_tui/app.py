@@ -228,8 +228,7 @@ class LanderApp(Sheets):
         from llm_lander_tui.planner.question import scenario_of
 
         self.state.take(scenario_of(launched.question, model, self.state.fleet.chosen))
-        unread = " ".join(launched.unread)
-        self.state.status = f"Planned from its command. Not read: {unread}" if unread else ""
+        self.state.status = " ".join(("Planned from its command.", *launched.said))
 
     def on_model_failed(self, message: ModelFailed) -> None:
         """Say what failed and the ways on; the plan stays as it is."""

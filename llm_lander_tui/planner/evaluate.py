@@ -50,11 +50,14 @@ def max_context(scenario: Scenario) -> int | None:
     footprint = scenario.engine.footprint(scenario)
     if footprint.problems or any(b.refusal is not None for b in footprint.budgets):
         return None
+    if not footprint.budgets:
+        return None
     limit = scenario.model.architecture.context_limit
+    end = _search_end(scenario) if limit is None else limit.trained
     # Whether the model's own limit fits is one question; only where it does not, a search follows.
-    if limit is not None and _fits(footprint, limit.trained, scenario.concurrency):
-        return limit.trained if footprint.budgets else None
-    return _memory_context(scenario, footprint)
+    if _fits(footprint, end, scenario.concurrency):
+        return end
+    return largest(lambda n: _fits(footprint, n, scenario.concurrency), end)
 
 
 def _fits(
