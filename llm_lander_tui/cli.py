@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from llm_lander_tui import __version__
 from llm_lander_tui.errors import LanderError, RefusedModel, SourceError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+    from llm_lander_tui.launch import LaunchOptions
     from llm_lander_tui.planner.launched import Launched
 
 FITS, DOES_NOT_FIT, WRONG_USE, SOURCE_FAILED = 0, 1, 2, 3
@@ -23,8 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line. Exit status: 0 fits, 1 does not fit, 2 wrong use, 3 a source failed."""
     arguments, command = _split(list(sys.argv[1:] if argv is None else argv))
     try:
-        args = _parser().parse_args(arguments, argparse.Namespace(command=command))
-        status = cast("Callable[[argparse.Namespace], int]", args.run)(args)
+        status = _run(arguments, command)
         if sys.stdout is not None:
             sys.stdout.flush()
     except UsageError as error:
@@ -40,6 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return _complain(SourceError("System", f"A call failed: {error}."), SOURCE_FAILED)
     return status
+
+
+def _run(arguments: list[str], command: list[str]) -> int:
+    """Do what is asked; the screen alone does not wait for the parser of all that can be asked."""
+    if not arguments and not command:
+        return _open(None)
+    import argparse
+
+    args = _parser().parse_args(arguments, argparse.Namespace(command=command))
+    return cast("Callable[[argparse.Namespace], int]", args.run)(args)
 
 
 def _drop_output() -> None:
@@ -61,6 +71,8 @@ def _complain(error: LanderError, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="llm-lander",
         description="Does this model land on these GPUs, with how much context, on which engine.",
@@ -155,19 +167,11 @@ def _question(args: argparse.Namespace) -> Any:
 
 
 def _screen(args: argparse.Namespace) -> int:
-    # Textual draws on the standard error, which stays with the terminal when output is piped.
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
-        raise UsageError(
-            "No terminal",
-            "The full-screen program needs a terminal.",
-            "Use a command such as `llm-lander fit MODEL`; `llm-lander --help` lists them.",
-        )
-    from llm_lander_tui.app import LaunchOptions, run
+    from llm_lander_tui.launch import LaunchOptions
     from llm_lander_tui.units import MIB
 
     _refuse_unknown(args)
-
-    return run(
+    return _open(
         LaunchOptions(
             model=args.model,
             gpu=args.gpu,
@@ -181,6 +185,24 @@ def _screen(args: argparse.Namespace) -> int:
             resume=args.resume,
         )
     )
+
+
+def _open(options: LaunchOptions | None) -> int:
+    """The full-screen program; raises `UsageError` without a terminal."""
+    # Textual draws on the standard error, which stays with the terminal when output is piped.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        raise UsageError(
+            "No terminal",
+            "The full-screen program needs a terminal.",
+            "Use a command such as `llm-lander fit MODEL`; `llm-lander --help` lists them.",
+        )
+    import gc
+
+    # Nothing that a start imports is garbage: the first frame does not wait for it to be searched.
+    gc.disable()
+    from llm_lander_tui.app import run
+
+    return run(options)
 
 
 def _refuse_unknown(args: argparse.Namespace) -> None:
@@ -213,6 +235,8 @@ def _fit(args: argparse.Namespace) -> int:
             args.model, _question(args), gpu=args.gpu, gpus=args.gpus, free_mib=args.free_mib
         )
     if args.json:
+        import json
+
         print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
     else:
         from llm_lander_tui.printed import fit_text
@@ -262,6 +286,8 @@ def _overridden(question: Any, args: argparse.Namespace) -> Any:
 
 
 def _model(args: argparse.Namespace) -> int:
+    import json
+
     from llm_lander_tui.memory.format_sizes import format_sizes
     from llm_lander_tui.models.sources import resolve
     from llm_lander_tui.models.summary import refusal, summary
@@ -288,6 +314,8 @@ def _gpus(args: argparse.Namespace) -> int:
 
     gpus = require_gpus(read_within(nvml_source()))
     if args.json:
+        import json
+
         print(json.dumps([gpu.as_json() for gpu in gpus], indent=2))  # noqa: T201
     else:
         print(gpus_text(gpus))  # noqa: T201
