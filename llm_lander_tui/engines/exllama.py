@@ -9,8 +9,9 @@ from typing import ClassVar
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix
-from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
+from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
@@ -66,7 +67,7 @@ class ExLlama(TorchEngine):
         words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
         if len(scenario.gpus) > 1:
             words.append("-gs auto")
-        return checkpoint.above(on_cards(scenario, " ".join(words)))
+        return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
 
 
 def options_of(scenario: Scenario) -> ExLlamaOptions:

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
-from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
+from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, TorchRules
 from llm_lander_tui.engines.transformers import DEQUANTISING
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.planner.scenario import Scenario
 
@@ -81,7 +82,7 @@ class FastChat(TorchEngine):
         elif scenario.weights.name in {"BF16", "FP16"}:
             words.append(f"--dtype {'bfloat16' if scenario.weights.name == 'BF16' else 'float16'}")
         words.append(f"--limit-worker-concurrency {scenario.concurrency}")
-        return checkpoint.above(on_cards(scenario, " ".join(words)))
+        return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
 
 
 FASTCHAT = FastChat()

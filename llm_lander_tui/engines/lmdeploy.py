@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
 
@@ -95,9 +95,7 @@ class LmDeploy(PoolEngine):
         words += cast_words(scenario)
         if scenario.weights.family in {"awq", "gptq"}:
             words += ["--model-format", scenario.weights.family]
-        devices = visible_devices(scenario)
-        line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
-        return checkpoint.above(line)
+        return checkpoint.above(on_cards(scenario.gpus, shlex.join(words)))
 
 
 def options_of(scenario: Scenario) -> LmDeployOptions:

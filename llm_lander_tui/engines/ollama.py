@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import holds
 from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
-from llm_lander_tui.engines.llamacpp.command import gguf_checkpoint, on_the_hub, visible_devices
+from llm_lander_tui.engines.llamacpp.command import gguf_checkpoint, on_the_hub
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
@@ -127,8 +128,7 @@ class Ollama:
             environment.append(f"OLLAMA_GPU_OVERHEAD={options.gpu_overhead}")
         if len(scenario.gpus) > 1:
             environment.append("OLLAMA_SCHED_SPREAD=1")
-        devices = visible_devices(scenario)
-        server = " ".join([*filter(None, [devices]), *environment, "ollama serve"])
+        server = on_cards(scenario.gpus, " ".join([*environment, "ollama serve"]))
         source, name, comment = _names(scenario)
         lines = [f"FROM {source}", f"PARAMETER num_ctx {context}"]
         lines.append(f"PARAMETER num_batch {options.num_batch}")

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.torch_engine import TorchEngine, on_cards
+from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
 from llm_lander_tui.planner.scenario import Scenario
@@ -84,7 +85,7 @@ class PyTorch(TorchEngine):
             words.append("--precision 32-true")
         else:
             words.append(f"--precision {'16' if scenario.weights.name == 'FP16' else 'bf16'}-true")
-        return checkpoint.above(on_cards(scenario, " ".join(words)))
+        return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
 
 
 def _verb(scenario: Scenario) -> str:

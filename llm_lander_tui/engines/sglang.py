@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
-from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import (
     PoolEngine,
     cast_words,
@@ -17,6 +16,7 @@ from llm_lander_tui.engines.pool_engine import (
     step,
 )
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
 
@@ -153,9 +153,7 @@ class Sglang(PoolEngine):
         if quantization := at_load(scenario, QUANTIZE):
             words += ["--quantization", quantization]
         words += _beside_words(scenario)
-        devices = visible_devices(scenario)
-        line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
-        return checkpoint.above(line)
+        return checkpoint.above(on_cards(scenario.gpus, shlex.join(words)))
 
 
 def _beside_words(scenario: Scenario) -> list[str]:

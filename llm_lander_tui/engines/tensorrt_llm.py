@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.engines.vllm.weights import Tile
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
@@ -111,8 +111,7 @@ class TensorRtLlm(PoolEngine):
         line = shlex.join(words)
         if scenario.kv.name == "fp8":
             line += r" --extra_llm_api_options <(printf 'kv_cache_config:\n  dtype: fp8\n')"
-        devices = visible_devices(scenario)
-        return checkpoint.above(f"{devices} {line}" if devices else line)
+        return checkpoint.above(on_cards(scenario.gpus, line))
 
 
 def options_of(scenario: Scenario) -> TensorRtOptions:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
-from llm_lander_tui.engines.llamacpp.command import visible_devices
 from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import TorchRules
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -67,16 +67,10 @@ class TorchEngine(ABC):
         return tuple(found)
 
 
-def on_cards(scenario: Scenario, line: str) -> str:
-    """A command line that sees the scenario's cards only."""
-    devices = visible_devices(scenario)
-    return f"{devices} {line}" if devices else line
-
-
 def python_command(scenario: Scenario, lines: Sequence[str]) -> str:
     """A shell command that runs a few lines of Python on the scenario's cards."""
     code = "\n".join(lines)
-    return on_cards(scenario, f"python - <<'EOF'\n{code}\nEOF")
+    return on_cards(scenario.gpus, f"python - <<'EOF'\n{code}\nEOF")
 
 
 def generation(scenario: Scenario, context: int, new: int, device: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, holds, named_checkpoint
 from llm_lander_tui.engines.llamacpp.options import FlashAttention, LlamaCppOptions, SplitMode
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.planner.scenario import Scenario
 
 _ALL_LAYERS = 999
@@ -43,8 +44,7 @@ def server_command(scenario: Scenario, context: int, options: LlamaCppOptions) -
             words.append(flag)
     beside, comments = _beside(scenario)
     words += beside
-    devices = visible_devices(scenario)
-    line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
+    line = on_cards(scenario.gpus, shlex.join(words))
     return checkpoint.above("\n".join([*comments, line]))
 
 
@@ -61,15 +61,6 @@ def _beside(scenario: Scenario) -> tuple[list[str], list[str]]:
     if scenario.lora is not None:
         comments.append(f"# Add --lora FILE for each of the {scenario.lora.adapters} adapters")
     return words, comments
-
-
-def visible_devices(scenario: Scenario) -> str:
-    """The assignment that shows llama.cpp the scenario's cards only; "" for hypothetical ones."""
-    gpus = scenario.gpus
-    if not gpus or any(gpu.hypothetical for gpu in gpus):
-        return ""
-    names = [gpu.uuid if gpu.mig and gpu.uuid else str(gpu.index) for gpu in gpus]
-    return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(names)}"
 
 
 def gguf_checkpoint(scenario: Scenario) -> NamedCheckpoint:

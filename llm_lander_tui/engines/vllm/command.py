@@ -6,6 +6,7 @@ import json
 import shlex
 
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
+from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
 from llm_lander_tui.engines.vllm.lora import max_lora_rank
 from llm_lander_tui.engines.vllm.options import VllmOptions
@@ -52,9 +53,8 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
     if options.cpu_offload_gb:
         words += ["--cpu-offload-gb", f"{options.cpu_offload_gb:g}"]
     words += _lora_words(scenario) + _draft_words(scenario, options)
-    devices = _visible_devices(scenario)
-    line = f"{devices} {shlex.join(words)}" if devices else shlex.join(words)
-    return checkpoint.above(line)
+    ranks = max(1, scenario.tensor_parallel) * max(1, scenario.pipeline_parallel)
+    return checkpoint.above(on_cards(scenario.gpus[:ranks], shlex.join(words)))
 
 
 def _number_format_words(scenario: Scenario) -> list[str]:
@@ -95,12 +95,3 @@ def _draft_words(scenario: Scenario, options: VllmOptions) -> list[str]:
     else:
         return []
     return ["--speculative-config", json.dumps(config)]
-
-
-def _visible_devices(scenario: Scenario) -> str:
-    ranks = max(1, scenario.tensor_parallel) * max(1, scenario.pipeline_parallel)
-    gpus = scenario.gpus[:ranks]
-    if not gpus or any(gpu.hypothetical for gpu in gpus):
-        return ""
-    names = [gpu.uuid if gpu.mig and gpu.uuid else str(gpu.index) for gpu in gpus]
-    return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(names)}"
