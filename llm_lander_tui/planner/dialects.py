@@ -4,12 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 
 def number(text: str) -> int:
-    """An integer as servers take it, with the suffixes that vLLM allows ("32k", "1M")."""
+    """An integer as servers take it, with the suffixes that vLLM allows ("32k", "1M").
+
+    Raises `ValueError` for what is none, and for more than any count is.
+    """
     scale = {"k": 1000, "K": 1024, "m": 10**6, "M": 2**20}.get(text[-1:], 1)
-    return round(float(text[:-1] if scale != 1 else text) * scale)
+    value = fraction(text[:-1] if scale != 1 else text) * scale
+    if abs(value) > _MOST:
+        raise ValueError(f"too large: {text!r}")
+    return round(value)
+
+
+_MOST = 2**63
+
+
+def fraction(text: str) -> float:
+    """A finite number. Raises `ValueError` for what is none."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"not finite: {text!r}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least one. Raises `ValueError` for another."""
+    value = number(text)
+    if value < 1:
+        raise ValueError(f"less than one: {text!r}")
+    return value
+
+
+def share(text: str) -> float:
+    """A part of a whole. Raises `ValueError` for what is none, nothing, or more than all."""
+    value = fraction(text)
+    if not 0 < value <= 1:
+        raise ValueError(f"not a share: {text!r}")
+    return value
 
 
 def _yes(_: str) -> bool:
@@ -37,7 +71,7 @@ _ALL_LAYERS = 256
 
 
 def _shares(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.replace("/", ",").split(","))
+    return tuple(fraction(part) for part in text.replace("/", ",").split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +154,13 @@ _LLAMA_FLAGS = {
     **dict.fromkeys(("-hf", "--hf-repo", "-hfr"), Flag("repository")),
     **dict.fromkeys(("-hff", "--hf-file"), Flag("file")),
     **dict.fromkeys(("-c", "--ctx-size"), Flag("context", number)),
-    **dict.fromkeys(("-np", "--parallel"), Flag("concurrency", number)),
+    **dict.fromkeys(("-np", "--parallel"), Flag("concurrency", count)),
     **dict.fromkeys(("-ctk", "--cache-type-k"), Flag("k")),
     **dict.fromkeys(("-ctv", "--cache-type-v"), Flag("v")),
     **dict.fromkeys(("-ngl", "--gpu-layers", "--n-gpu-layers"), Flag("gpu_layers", _layers)),
     **dict.fromkeys(("-ncmoe", "--n-cpu-moe"), Flag("cpu_moe_layers", number)),
-    **dict.fromkeys(("-ub", "--ubatch-size"), Flag("ubatch", number)),
-    **dict.fromkeys(("-b", "--batch-size"), Flag("batch", number)),
+    **dict.fromkeys(("-ub", "--ubatch-size"), Flag("ubatch", count)),
+    **dict.fromkeys(("-b", "--batch-size"), Flag("batch", count)),
     **dict.fromkeys(("-fa", "--flash-attn"), Flag("flash_attention", _switch)),
     **dict.fromkeys(("-nkvo", "--no-kv-offload"), Flag("kv_offload", _no, alone=True)),
     "--swa-full": Flag("swa_full", _yes, alone=True),
@@ -152,16 +186,16 @@ _VLLM = Dialect(
         **_flags(
             model=Flag("model"),
             max_model_len=Flag("context", number),
-            max_num_seqs=Flag("max_num_seqs", number),
-            max_num_batched_tokens=Flag("max_num_batched_tokens", number),
-            gpu_memory_utilization=Flag("gpu_memory_utilization", float),
-            tensor_parallel_size=Flag("tensor_parallel", number),
-            pipeline_parallel_size=Flag("pipeline_parallel", number),
+            max_num_seqs=Flag("max_num_seqs", count),
+            max_num_batched_tokens=Flag("max_num_batched_tokens", count),
+            gpu_memory_utilization=Flag("gpu_memory_utilization", share),
+            tensor_parallel_size=Flag("tensor_parallel", count),
+            pipeline_parallel_size=Flag("pipeline_parallel", count),
             kv_cache_dtype=Flag("kv"),
             dtype=_DTYPE,
             quantization=Flag("quantize"),
-            block_size=Flag("block_size", number),
-            cpu_offload_gb=Flag("cpu_offload_gb", float),
+            block_size=Flag("block_size", count),
+            cpu_offload_gb=Flag("cpu_offload_gb", fraction),
             enforce_eager=Flag("enforce_eager", _yes, alone=True),
             enable_expert_parallel=Flag("enable_expert_parallel", _yes, alone=True),
             async_scheduling=Flag("async_scheduling", _yes, alone=True),
@@ -169,8 +203,8 @@ _VLLM = Dialect(
             enable_prefix_caching=Flag("prefix_caching", _yes, alone=True),
             no_enable_prefix_caching=Flag("prefix_caching", _no, alone=True),
         ),
-        "-tp": Flag("tensor_parallel", number),
-        "-pp": Flag("pipeline_parallel", number),
+        "-tp": Flag("tensor_parallel", count),
+        "-pp": Flag("pipeline_parallel", count),
         "-q": Flag("quantize"),
     },
     images=("vllm-openai",),
@@ -190,15 +224,15 @@ _SGLANG = Dialect(
         model_path=Flag("model"),
         model=Flag("model"),
         context_length=Flag("context", number),
-        mem_fraction_static=Flag("mem_fraction_static", float),
+        mem_fraction_static=Flag("mem_fraction_static", share),
         chunked_prefill_size=Flag("chunked_prefill_size", number),
         cuda_graph_max_bs=Flag("cuda_graph_max_bs", number),
         disable_cuda_graph=Flag("disable_cuda_graph", _yes, alone=True),
-        page_size=Flag("page_size", number),
-        tp=Flag("tensor_parallel", number),
-        tp_size=Flag("tensor_parallel", number),
-        tensor_parallel_size=Flag("tensor_parallel", number),
-        pp_size=Flag("pipeline_parallel", number),
+        page_size=Flag("page_size", count),
+        tp=Flag("tensor_parallel", count),
+        tp_size=Flag("tensor_parallel", count),
+        tensor_parallel_size=Flag("tensor_parallel", count),
+        pp_size=Flag("pipeline_parallel", count),
         ep_size=Flag("expert_parallel", lambda text: number(text) > 1),
         kv_cache_dtype=Flag("kv"),
         dtype=_DTYPE,
@@ -217,12 +251,12 @@ _TGI = Dialect(
     _flags(
         model_id=Flag("model"),
         max_total_tokens=Flag("context", number),
-        num_shard=Flag("tensor_parallel", number),
+        num_shard=Flag("tensor_parallel", count),
         kv_cache_dtype=Flag("kv"),
         dtype=_DTYPE,
         quantize=Flag("quantize"),
-        cuda_memory_fraction=Flag("cuda_memory_fraction", float),
-        max_batch_prefill_tokens=Flag("max_batch_prefill_tokens", number),
+        cuda_memory_fraction=Flag("cuda_memory_fraction", share),
+        max_batch_prefill_tokens=Flag("max_batch_prefill_tokens", count),
     ),
     images=("text-generation-inference",),
     quantize={
@@ -236,13 +270,13 @@ _TENSORRT_LLM = Dialect(
     (("trtllm-serve", "serve"), ("trtllm-serve",)),
     {
         "--max_seq_len": Flag("context", number),
-        "--max_batch_size": Flag("max_batch_size", number),
-        "--max_num_tokens": Flag("max_num_tokens", number),
-        "--tp_size": Flag("tensor_parallel", number),
-        "--pp_size": Flag("pipeline_parallel", number),
+        "--max_batch_size": Flag("max_batch_size", count),
+        "--max_num_tokens": Flag("max_num_tokens", count),
+        "--tp_size": Flag("tensor_parallel", count),
+        "--pp_size": Flag("pipeline_parallel", count),
         "--ep_size": Flag("expert_parallel", lambda text: number(text) > 1),
         "--kv_cache_dtype": Flag("kv"),
-        "--kv_cache_free_gpu_memory_fraction": Flag("free_gpu_memory_fraction", float),
+        "--kv_cache_free_gpu_memory_fraction": Flag("free_gpu_memory_fraction", share),
     },
     positional=True,
     degree=1,
@@ -252,12 +286,12 @@ _LMDEPLOY = Dialect(
     (("lmdeploy", "serve", "api_server"),),
     _flags(
         session_len=Flag("context", number),
-        cache_max_entry_count=Flag("cache_max_entry_count", float),
-        cache_block_seq_len=Flag("cache_block_seq_len", number),
-        max_prefill_token_num=Flag("max_prefill_token_num", number),
+        cache_max_entry_count=Flag("cache_max_entry_count", fraction),
+        cache_block_seq_len=Flag("cache_block_seq_len", count),
+        max_prefill_token_num=Flag("max_prefill_token_num", count),
         quant_policy=Flag("kv"),
         dtype=_DTYPE,
-        tp=Flag("tensor_parallel", number),
+        tp=Flag("tensor_parallel", count),
     ),
     positional=True,
     kv={"0": "auto", "4": "int4", "8": "int8"},
@@ -280,7 +314,7 @@ _LITGPT = Dialect(
     "pytorch",
     (("litgpt", "generate"), ("litgpt", "generate_sequentially"), ("litgpt", "chat")),
     {
-        "--max_new_tokens": Flag("max_new_tokens", number),
+        "--max_new_tokens": Flag("max_new_tokens", count),
         "--quantize": Flag("quantize"),
         "--precision": _DTYPE,
     },
@@ -305,7 +339,7 @@ _FASTCHAT = Dialect(
 )
 OLLAMA = Dialect("ollama", (("ollama", "run"), ("ollama", "serve")), {}, positional=True)
 OLLAMA_ENVIRONMENT: Mapping[str, Flag] = {
-    "OLLAMA_NUM_PARALLEL": Flag("concurrency", number),
+    "OLLAMA_NUM_PARALLEL": Flag("concurrency", count),
     "OLLAMA_KV_CACHE_TYPE": Flag("kv"),
     "OLLAMA_FLASH_ATTENTION": Flag("flash_attention", lambda text: _switch(text) == "on"),
     "OLLAMA_GPU_OVERHEAD": Flag("gpu_overhead", number),
@@ -313,7 +347,7 @@ OLLAMA_ENVIRONMENT: Mapping[str, Flag] = {
 }
 OLLAMA_PARAMETERS: Mapping[str, Flag] = {
     "num_ctx": Flag("context", number),
-    "num_batch": Flag("num_batch", number),
+    "num_batch": Flag("num_batch", count),
     "num_gpu": Flag("num_gpu", _layers),
 }
 """What a Modelfile's PARAMETER lines set."""

@@ -24,13 +24,12 @@ from llm_lander_tui.planner.dialects import (
 from llm_lander_tui.planner.named import NamedModel, by_name
 from llm_lander_tui.planner.question import Question
 from llm_lander_tui.planner.served import Served
+from llm_lander_tui.planner.shell import assignments, command_words, until_end
 from llm_lander_tui.planner.snippets import Found, read_modelfile, read_snippet
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _INLINE_FILE = re.compile(r"--(?:extra_llm_api_options|config)[ =]<\(printf '([^']*)'\)")
 """A file of settings that TensorRT-LLM reads, written within its own command."""
-_ENDS = frozenset(("&&", "||", ";", "|", "&", ">", ">>", "2>&1", "2>"))
-"""Words of the shell that end a server's own."""
+_CONTAINERS = frozenset(("docker", "podman", "nerdctl"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,11 @@ def parse_command(
     snippet = read_snippet(text)
     if snippet is not None:
         engine, found = snippet
-        words = _words(text.partition("<<")[0]) if "<<" in text else []
-        return _launched(text, engine, found, _environment(words), exists)
+        words = command_words(text) if "<<" in text else []
+        return _launched(text, engine, found, assignments(words), exists)
     settings = _INLINE_FILE.search(text)
-    words = _words(_INLINE_FILE.sub("", text))
-    environment = _environment(words)
+    words = command_words(_INLINE_FILE.sub("", text))
+    environment = assignments(words)
     dialect, rest = _recognised(words)
     unread: tuple[str, ...] = ()
     if dialect is OLLAMA:
@@ -88,38 +87,23 @@ def parse_command(
     return _launched(text, dialect.engine, found, environment, exists, unread=unread)
 
 
-def _words(text: str) -> list[str]:
-    """The words of a command as a shell splits them, comment lines and line breaks left out."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n", " ", "\n".join(lines))
-    try:
-        return shlex.split(joined)
-    except ValueError as error:
-        raise UsageError("Not a command", f"The line cannot be read: {error}.") from error
-
-
-def _environment(words: Sequence[str]) -> dict[str, str]:
-    """Variables that the words set, and the cards that a container is given."""
-    found: dict[str, str] = {}
-    for word in words:
-        if match := _ASSIGNMENT.fullmatch(word):
-            found[match[1]] = match[2]
-        elif match := re.fullmatch(r"\"?device=([\w,-]+)\"?", word):
-            found.setdefault("CUDA_VISIBLE_DEVICES", match[1])
-    for key in [key for key in found if key == "device"]:
-        found.setdefault("CUDA_VISIBLE_DEVICES", found[key].strip('"'))
-    return found
-
-
 def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
+    """The server that words start, and the words after those that start it."""
     names = [os.path.basename(word) for word in words]  # noqa: PTH119
+    contained: tuple[Dialect, int] | None = None
     for at in range(len(words)):
+        if contained is None and _CONTAINERS.intersection(names[:at]):
+            image = names[at].partition(":")[0]
+            contained = next(((d, at + 1) for d in DIALECTS if image in d.images), None)
         for dialect in DIALECTS:
             for start in dialect.starts:
-                if tuple(names[at : at + len(start)]) == start:
+                # Containers and directories are named "server", too.
+                alone = start == ("server",) and "/" not in words[at] and at
+                if tuple(names[at : at + len(start)]) == start and not alone:
                     return dialect, list(words[at + len(start) :])
-            if names[at].partition(":")[0] in dialect.images and "docker" in names[:at]:
-                return dialect, list(words[at + 1 :])
+    if contained is not None:
+        dialect, first = contained
+        return dialect, list(words[first:])
     known = ", ".join(" ".join(dialect.starts[0]) for dialect in DIALECTS)
     raise UsageError("Unknown command", "No server is recognised in it.", f"Known: {known}.")
 
@@ -128,8 +112,7 @@ def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
     """What the flags set, and those that are not understood, each with its value."""
     found: Found = {}
     unread: list[str] = []
-    end = next((at for at, word in enumerate(words) if word in _ENDS), len(words))
-    rest = iter(_Peekable(words[:end]))
+    rest = iter(_Peekable(until_end(words)))
     for word in rest:
         name, equals, value = word.partition("=")
         flag = _flag(dialect, name)
@@ -146,12 +129,16 @@ def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
         try:
             found[flag.sets] = flag.read(text)
         except ValueError as error:
-            raise UsageError("Not a value", f"{name} cannot be {text!r}.") from error
+            raise _no_value(name, text) from error
     found.pop("", None)
     if dialect.positional and "model" not in found and unread and " " in unread[-1]:
         # The last flag was a switch: what stood behind it was the model.
         unread[-1], _, found["model"] = unread[-1].partition(" ")
     return found, tuple(unread)
+
+
+def _no_value(name: str, text: str) -> UsageError:
+    return UsageError("Not a value", f"{name} cannot be {text!r}.", "Mend it, or leave it out.")
 
 
 class _Peekable:
@@ -190,7 +177,7 @@ def _with_value(word: str, rest: Iterator[str]) -> str:
 def _next(rest: Iterator[str], name: str) -> str:
     value = next(rest, None)
     if value is None:
-        raise UsageError("Incomplete", f"{name} needs a value.")
+        raise UsageError("Incomplete", f"{name} needs a value.", "Add it, or leave the flag out.")
     return value
 
 
@@ -202,12 +189,12 @@ def _ollama(words: Sequence[str], rest: list[str], environment: Mapping[str, str
             try:
                 found[flag.sets] = flag.read(environment[name])
             except ValueError as error:
-                raise UsageError(
-                    "Not a value", f"{name} cannot be {environment[name]!r}."
-                ) from error
+                raise _no_value(name, environment[name]) from error
     modelfile = [word for word in words if re.match(r"(FROM|PARAMETER) ", word)]
     found.update(read_modelfile(modelfile))
-    named = next((word for word in rest if not word.startswith("-") and word not in _ENDS), None)
+    runs = [at for at in range(len(words) - 1) if words[at + 1] == "run" and "ollama" in words[at]]
+    rest = list(words[runs[0] + 2 :]) if runs else rest
+    named = next((word for word in until_end(rest) if not word.startswith("-")), None)
     if "model" not in found and named is not None:
         found["model"] = named
     return found
@@ -256,7 +243,15 @@ def _launched(
 ) -> Launched:
     named = found.pop("model", None)
     if not isinstance(named, str):
-        raise UsageError("No model", f"The {engine_id} command names no model.")
+        raise UsageError(
+            "No model", f"The {engine_id} command names no model.", "Add the one that it loads."
+        )
+    if named.startswith("$"):
+        raise UsageError(
+            "No model",
+            f"{named} stands for a model that is not told.",
+            f"Put a line {named.strip('${}')}=… above the command, or the name in its place.",
+        )
     model = _model(text, engine_id, named, exists)
     quantize = found.pop("quantize", None)
     question = _question(engine_id, found)
@@ -323,4 +318,4 @@ def _typed(name: str, value: object, default: object) -> object:
     try:
         return type(default)(value)  # type: ignore[call-arg]
     except ValueError as error:
-        raise UsageError("Not a value", f"{name} cannot be {value!r}.") from error
+        raise _no_value(name, value) from error

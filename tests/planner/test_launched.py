@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
 from llm_lander_tui.errors import UsageError
@@ -12,6 +16,7 @@ from llm_lander_tui.planner.launched import parse_command
 from llm_lander_tui.planner.question import scenario_of
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.planner.served import Served
+from llm_lander_tui.planner.shell import unfinished
 
 
 def test_llama_server():
@@ -216,3 +221,100 @@ def test_a_directory_that_is_not_here_goes_by_its_name():
     assert "/models/Qwen3-8B is not here" in launched.said[0]
     there = parse_command("vllm serve /models/Qwen3-8B", lambda _: True)
     assert (there.model, there.said) == ("/models/Qwen3-8B", ())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "$ vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "# vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "(venv) ines@gpu7:~/llm$ vllm serve Qwen/Qwen3-8B \\\n> --max-model-len 4096",
+        "[root@gpu7 ~]# vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "❯ vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "```bash\nvllm serve Qwen/Qwen3-8B \\  \n  --max-model-len 4096\n```",
+        "vllm serve Qwen/Qwen3-8B\r--max-model-len 4096\r",
+        "vllm serve Qwen/Qwen3-8B `\n  --max-model-len 4096",
+        "vllm serve Qwen/Qwen3-8B --max-model-len 4096; echo done",
+        "vllm serve Qwen/Qwen3-8B --max-model-len 4096  # the old one",
+        "vllm serve Qwen/Qwen3-8B --max-model-len 4096 >log.txt\ncurl http://localhost:8000",
+        "MODEL=Qwen/Qwen3-8B\nLEN=4096\nvllm serve $MODEL --max-model-len ${LEN}",
+        "sudo podman run --name server --device nvidia.com/gpu=all docker.io/vllm/vllm-openai "
+        "Qwen/Qwen3-8B --max-model-len 4096",
+        "docker run vllm/vllm-openai:v0.11.0 vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "ExecStart=/opt/venv/bin/vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+        "!vllm serve Qwen/Qwen3-8B --max-model-len 4096",
+    ],
+)
+def test_what_a_terminal_adds_to_a_command_is_left_out(command):
+    launched = parse_command(command)
+    assert (launched.model, launched.question.context) == ("Qwen/Qwen3-8B", 4096)
+    assert (launched.question.engine, launched.unread) == ("vllm", ())
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "CUDA_VISIBLE_DEVICES=2,3 vllm",
+        "export CUDA_VISIBLE_DEVICES=2,3\nvllm",
+        "export CUDA_VISIBLE_DEVICES=2,3 && vllm",
+        "docker run --gpus device=2,3 vllm/vllm-openai vllm",
+        "docker run --gpus='\"device=2,3\"' vllm/vllm-openai vllm",
+        "docker run --gpus all -e CUDA_VISIBLE_DEVICES=2,3 vllm/vllm-openai vllm",
+        "docker run --runtime nvidia --env=NVIDIA_VISIBLE_DEVICES=2,3 vllm/vllm-openai vllm",
+    ],
+)
+def test_the_cards_that_a_command_is_given(before):
+    launched = parse_command(f"{before} serve a/b")
+    assert (launched.model, launched.visible, launched.unread) == ("a/b", "2,3", ())
+
+
+@pytest.mark.parametrize("given", ["--gpus all", "-e NVIDIA_VISIBLE_DEVICES=all", "--gpus 2"])
+def test_all_cards_are_no_choice(given):
+    assert parse_command(f"docker run {given} vllm/vllm-openai --model a/b").visible is None
+
+
+def test_ollama_served_and_run():
+    launched = parse_command("OLLAMA_KV_CACHE_TYPE=q8_0 ollama serve &\nollama run qwen3:8b")
+    assert (launched.model, launched.question.kv) == ("ollama:qwen3:8b", "q8_0")
+    modelfile = "cat > Modelfile <<EOF\nFROM hf.co/a/b:Q8_0\nPARAMETER num_ctx 8192\nEOF\n"
+    assert parse_command(f"{modelfile}ollama run mine").model == "ollama:mine"
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-inf", "1e999", "99999999999999999999999", "[/x]"]
+)
+@pytest.mark.parametrize("flag", ["--max-model-len", "--gpu-memory-utilization", "-tp"])
+def test_numbers_that_are_none_are_refused(flag, value):
+    with pytest.raises(UsageError) as caught:
+        parse_command(f"vllm serve a/b {flag} {value}")
+    assert caught.value.remedy
+
+
+def test_a_variable_that_nobody_sets_is_no_model():
+    with pytest.raises(UsageError, match="MODEL"):
+        parse_command("vllm serve $MODEL")
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("vllm serve a/b", False),
+        ("vllm serve a/b \\", True),
+        ("vllm serve a/b --hf-overrides '{", True),
+        ("python - <<'EOF'\nprint('it')", True),
+        ("python - <<'EOF'\nprint('it')\nEOF", False),
+        ("", False),
+    ],
+)
+def test_whether_a_shell_would_wait_for_more(text, more):
+    assert unfinished(text) is more
+
+
+@given(st.text(max_size=200))
+@example("\\")
+@example("<<x\n'")
+def test_any_text_is_read_or_refused(text):
+    for words in (text, f"vllm serve {text}", f"llama-server -m {text}", f"ollama run {text}"):
+        with contextlib.suppress(UsageError):
+            assert parse_command(words, lambda _: False).model
+    assert unfinished(text) in {True, False}
