@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
+from llm_lander_tui.accuracy.fields import text
+from llm_lander_tui.accuracy.records import Record
 from llm_lander_tui.errors import LanderError, SourceError
 from llm_lander_tui.models.directory import DirectorySource
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.stored_head import as_configured, as_published
 
 
 class ConfigLibrary:
-    """Models by config stem ("Qwen__Qwen3-8B"), each read once, failures remembered too."""
+    """Models by config stem ("Qwen__Qwen3-8B"), each read once, failures remembered too.
+
+    They are what the config alone tells, as the golden answers are made of them; `published` adds
+    what the repository of a measured run stores besides.
+    """
 
     def __init__(self, directories: Sequence[str] = ()) -> None:
         self._directories = [Path(d).expanduser() for d in directories]
@@ -36,11 +45,32 @@ class ConfigLibrary:
                 return DirectorySource().load(str(path))
         from llm_lander_tui.models.presets import load, names
 
-        name = stem.replace("__", "/", 1)
+        name = hub_id(stem)
         if name in names():
-            return load(name)
+            preset = load(name)
+            return replace(preset, architecture=as_configured(preset.architecture))
         raise SourceError(
             "No config",
             f"No directory of configs and no preset holds {name}.",
             "Name the directory that does with --configs.",
         )
+
+
+def hub_id(stem: str) -> str:
+    """The Hub id that a config stem stands for."""
+    return stem.replace("__", "/", 1)
+
+
+def published(record: Record, model: Model) -> Model:
+    """The model of a measured run, with what is known of the repository that it was made from."""
+    named = text(record, "hf_repo") or text(record, "model") or ""
+    if "/" not in named:
+        exact = text(record, "config_match") == "exact"
+        named = hub_id(text(record, "config") or "") if exact else ""
+    return _published(model, named)
+
+
+@lru_cache(maxsize=256)
+def _published(model: Model, name: str) -> Model:
+    found = as_published(model.architecture, name)
+    return model if found is model.architecture else replace(model, architecture=found)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.library import published
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp import LLAMACPP, FlashAttention, LlamaCppOptions
@@ -48,7 +49,7 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
     usable = words(record, "usable")
     if not usable:
         return Skipped("no usable quantity")
-    launch = _Launch(record, model_of(config))
+    launch = _Launch(record, published(record, model_of(config)))
     found = tuple(c for name in usable if (c := launch.comparison(name)) is not None)
     return found or Skipped(f"no figure for {', '.join(usable)}")
 

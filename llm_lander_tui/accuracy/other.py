@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.library import published
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.autoawq import AUTOAWQ, AutoAwqOptions
 from llm_lander_tui.engines.autogptq import AUTOGPTQ, AutoGptqOptions
@@ -78,7 +79,7 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
         return Skipped("no config of the model")
     if any(not 0 <= (integer(record, name) or 0) <= MOST_GPUS for name in ("n_gpus", "tp")):
         return Skipped("its number of GPUs is none that can be planned")
-    run = _Run(record, model_of(config))
+    run = _Run(record, published(record, model_of(config)))
     found = [c for quantity in usable if (c := run.comparison(quantity)) is not None]
     return found or Skipped(f"cannot predict {', '.join(usable)}")
 

@@ -10,6 +10,7 @@ from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.beside import Beside, beside_pool
 from llm_lander_tui.engines.layer_kinds import Rows, counted, row_sets
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
 from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
 from llm_lander_tui.formats import KvFormat
@@ -177,7 +178,8 @@ class PoolFootprint:
                 Kind.WEIGHTS,
                 r.weights,
                 Known.EXACT,
-                f"{self._scenario.weights.name} shards of {r.layers} layers, one of {self._tp}.",
+                f"{self._scenario.weights.name} shards of {r.layers} layers, one of {self._tp}"
+                f"{left_out(self._scenario.model.architecture)}.",
                 source="parallel linear layers, vocabulary padded to 64 rows",
             ),
             Allocation(

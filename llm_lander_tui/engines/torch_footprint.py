@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.torch_devices import Device, devices
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.memory.activations import Stage
@@ -131,7 +132,8 @@ class TorchFootprint:
                 Known.EXACT,
                 f"{self._scenario.weights.name} tensors of {len(d.layers)} layers"
                 f"{' with the embedding' if gpu == 0 else ''}"
-                f"{' and the head' if d.logits else ''}.",
+                f"{' and the head' if d.logits else ''}"
+                f"{left_out(self._scenario.model.architecture)}.",
                 source="shapes of the model's own modules",
             ),
             Allocation(

@@ -14,7 +14,7 @@ from functools import lru_cache
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import GroupedAttention, LatentAttention
 from llm_lander_tui.models.linear_attention import GatedDeltaNet
-from llm_lander_tui.models.tensors import Part, Tensor, vector
+from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
 _UNSUFFIXED = frozenset(("ssm_a", "ssm_d"))
 _BIASES = frozenset(("exp_probs_b",))
@@ -54,6 +54,12 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "lfm2_moe": {"output_norm": "token_embd_norm"},
 }
 """Stems that llama.cpp's architectures name apart, by model type."""
+
+_DROPS_TIED_HEAD = frozenset((
+    "gemma", "gemma2", "hunyuan", "hunyuan_v1_dense", "hunyuan_v1_moe", "deepseek_v2",
+    "deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe_lite", "glm_moe_dsa",
+))  # fmt: skip
+"""Model types whose converter leaves a head out that the config ties."""
 
 _SPLITS_UP = frozenset(("granitemoehybrid", "granitemoe", "granitemoeshared", "openelm"))
 """Model types whose fused gate and up matrix the converter splits."""
@@ -107,7 +113,8 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
     are left out: they live in a file of their own.
     """
     kind = architecture.model_type
-    outer = (t for t in architecture.outer if t.part is not Part.TOWER)
+    stored = (*architecture.outer, *_stored_head(architecture))
+    outer = (t for t in stored if t.part is not Part.TOWER)
     found = list(_entries(None, (*_renamed(kind, outer), *_rope_factors(architecture))))
     known: dict[Layer, tuple[GgufTensor, ...]] = {}
     for number, layer in enumerate(architecture.layers):
@@ -120,6 +127,15 @@ def gguf_tensors(architecture: Architecture) -> tuple[GgufTensor, ...]:
                 for e in known[layer]
             )
     return tuple(found)
+
+
+def _stored_head(architecture: Architecture) -> tuple[Tensor, ...]:
+    """The head that a checkpoint stores although its config ties it: the converter keeps it."""
+    if not architecture.stored_head or architecture.model_type in _DROPS_TIED_HEAD:
+        return ()
+    table = next(t for t in architecture.outer if t.part is Part.EMBEDDING)
+    rows = architecture.vocab_size
+    return (Tensor("output", "lm_head", Part.LM_HEAD, rows, table.columns, Shard.VOCAB),)
 
 
 def _rope_factors(architecture: Architecture) -> Iterator[Tensor]:

@@ -122,6 +122,8 @@ class Architecture:
     notes: tuple[str, ...] = ()
     """What a person should know: "unknown type planned as …"."""
     rope: tuple[RopeTable, ...] = ()
+    stored_head: bool = False
+    """The checkpoint stores an output head although its config ties it to the embedding."""
 
     @cached_property
     def layer_groups(self) -> tuple[tuple[Layer, int], ...]:

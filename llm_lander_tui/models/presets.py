@@ -14,6 +14,7 @@ from llm_lander_tui.errors import SourceError
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.models.profile import quantization_of
+from llm_lander_tui.models.stored_head import as_published
 
 
 @lru_cache(maxsize=1)
@@ -73,5 +74,5 @@ def config(name: str) -> dict[str, object]:
 def load(name: str) -> Model:
     """The preset of that id. Raises `SourceError` when there is none."""
     values = config(name)
-    architecture = parse_config(values, name)
+    architecture = as_published(parse_config(values, name), name)
     return Model(name, "preset", architecture, quantization=quantization_of(values))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.crosscheck import disagreement
 from llm_lander_tui.models.model import Checkpoint, Model
+from llm_lander_tui.models.stored_head import with_stored_head
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Profile:
 
         Raises `RefusedModel`.
         """
-        architecture = parse_config(self.config, self.name)
+        architecture = with_stored_head(parse_config(self.config, self.name), self.checkpoint)
         checked = (
             disagreement(self.checkpoint, architecture, self.quantization)
             if self.checkpoint is not None

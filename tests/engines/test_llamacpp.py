@@ -144,6 +144,16 @@ def test_a_tied_embedding_lies_in_host_memory_and_again_as_the_head() -> None:
     assert "a second time" in weights[0].why
 
 
+def test_a_head_that_the_checkpoint_stores_lies_on_the_card_beside_the_table_of_the_host() -> None:
+    footprint = LLAMACPP.footprint(scenario("Qwen/Qwen3-1.7B"))
+    # Vocabulary 151,936 x 8 blocks of 256: the table in Q4_K, 166.9 MiB; the log says Host 166.
+    assert footprint.model_bytes(HOST) == 151936 * 8 * 144
+    card_weights = next(a for a in footprint.allocations(8192, 1) if a.kind is Kind.WEIGHTS)
+    assert "stored by the checkpoint although its config ties it" in card_weights.why
+    # The log of that file says 1,050 MiB on the card.
+    assert footprint.model_bytes(0) / MIB == pytest.approx(1050, abs=1)
+
+
 def test_experts_of_the_first_layers_stay_in_host_memory() -> None:
     whole = LLAMACPP.footprint(scenario(MOE))
     some = LLAMACPP.footprint(scenario(MOE, options=LlamaCppOptions(cpu_moe_layers=12)))

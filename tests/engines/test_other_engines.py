@@ -20,11 +20,13 @@ from llm_lander_tui.engines.sglang import SGLANG
 from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM
 from llm_lander_tui.engines.tgi import TGI
 from llm_lander_tui.engines.transformers import TRANSFORMERS
+from llm_lander_tui.engines.vllm import VLLM
 from llm_lander_tui.formats import kv_format
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.models import presets
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.stored_head import as_configured
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB
 
@@ -65,6 +67,19 @@ def scenario(engine: Engine, name: str = LLAMA, gpus: int = 1, **more: object) -
         tensor_parallel=more.pop("tensor_parallel", parallel),
         **more,
     )
+
+
+@pytest.mark.parametrize("engine", [TRANSFORMERS, SGLANG, VLLM], ids=lambda e: e.id)
+def test_a_stored_head_that_the_config_ties_is_left_out_and_said(engine: Engine):
+    asked = scenario(engine, "Qwen/Qwen3-1.7B", weights="BF16")
+    tied = replace(asked.model, architecture=as_configured(asked.model.architecture))
+    stored = [
+        next(a for a in engine.footprint(s).allocations(4096, 1) if a.kind is Kind.WEIGHTS)
+        for s in (asked, replace(asked, model=tied))
+    ]
+    assert stored[0].bytes == stored[1].bytes
+    assert "without the head that the checkpoint stores again" in stored[0].why
+    assert "head that" not in stored[1].why
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.id)

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import GroupedAttention
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.mlp import DenseMlp
+from llm_lander_tui.models.stored_head import as_configured
 from llm_lander_tui.models.tensors import Part, Shard, Tensor, vector
 
 MIB = 1024**2
@@ -37,7 +39,7 @@ def test_hybrids_and_other_families_meet_their_dry_runs():
     stated = json.loads((DATA / "gguf_quantize_presets.json").read_text())["models"]
     wrong = []
     for model, sizes in stated.items():
-        architecture = presets.load(model).architecture
+        architecture = as_configured(presets.load(model).architecture)
         for file_type, mib in sizes.items():
             found = weights_of(architecture, GgufRecipe(file_type, imatrix=False)).bytes / MIB
             if abs(found - mib) > 0.02:
@@ -197,3 +199,25 @@ def test_published_files_are_met_within_one_percent():
                 off[model, name] = (found, size)
     assert count >= 80
     assert off == {}
+
+
+def test_a_stored_head_is_a_tensor_of_its_own():
+    """Qwen3-1.7B's config ties a head that its checkpoint stores (V 151,936 x h 2,048)."""
+    stored = presets.load("Qwen/Qwen3-1.7B").architecture
+    tied = as_configured(stored)
+    kinds = {
+        t.tensor.name: t.storage.name
+        for t in weights_of(stored, GgufRecipe("Q4_K_M")).tensors
+        if t.layer is None
+    }
+    # A tied table is the output too, in Q6_K; beside an output it is a table, in Q4_K.
+    assert (kinds["token_embd"], kinds["output"]) == ("Q4_K", "Q6_K")
+    more = weights_of(stored, GgufRecipe("Q4_K_M")).bytes
+    assert more - weights_of(tied, GgufRecipe("Q4_K_M")).bytes == 151936 * 8 * 144
+    assert "output.weight" not in {entry.name for entry in gguf_tensors(tied)}
+
+
+def test_converters_that_skip_a_tied_head_make_the_same_file():
+    gemma = presets.load("google/gemma-2-9b").architecture
+    stored = replace(gemma, stored_head=True)
+    assert gguf_tensors(stored) == gguf_tensors(gemma)

@@ -56,6 +56,7 @@ class LlamaCppFootprint:
         self._gpus = len(scenario.gpus)
         weights = weights_of(architecture, scenario.weights)
         self._weights_name = scenario.weights.name
+        self._stored_head = architecture.stored_head
         self._model = model_buffers(weights, self.placement, options)
         self._caches = device_caches(architecture, scenario.kv, options, self.placement)
         self._compute = self._compute_model(scenario)
@@ -186,12 +187,7 @@ class LlamaCppFootprint:
         layers = sum(device == gpu for device in self.placement.layers)
         parts = [f"{layers} of {len(self.placement.layers)} layers"] if layers else []
         if gpu == self.placement.output:
-            copy = self._model.head_copy
-            parts.append(
-                f"the head (the embedding a second time, {format_bytes(copy)})"
-                if copy
-                else "the head"
-            )
+            parts.append(self._head())
         if gpu == HOST:
             parts.append("the embedding table, which llama.cpp never offloads")
             if self.options.cpu_moe_layers:
@@ -206,6 +202,14 @@ class LlamaCppFootprint:
                 source=MODEL_SOURCE,
             )
         ]
+
+    def _head(self) -> str:
+        """The head, and where its tensor comes from."""
+        if self._model.head_copy:
+            return f"the head (the embedding a second time, {format_bytes(self._model.head_copy)})"
+        if self._stored_head:
+            return "the head (stored by the checkpoint although its config ties it)"
+        return "the head"
 
     def _cache(self, gpu: int, cache: DeviceCache, cells: Cells) -> list[Allocation]:
         found = []

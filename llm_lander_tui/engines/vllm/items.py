@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_lander_tui.engines.base import HOST, Allocation, Kind, Known
+from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.vllm.kv_planner import CacheKind, KvPlan
 from llm_lander_tui.engines.vllm.lora import max_lora_rank, stage_lora_bytes
 from llm_lander_tui.engines.vllm.profile import Estimate
@@ -34,6 +35,7 @@ def weights_item(
     ):
         if size:
             why += f", {format_bytes(size)} {what}"
+    why += left_out(scenario.model.architecture)
     if offloaded:
         why += f", less {format_bytes(offloaded)} in host memory"
     return Allocation(
