@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+from collections.abc import Container
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from llm_lander_tui.launch import (
 )
 from llm_lander_tui.loading import Loader
 from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
+from llm_lander_tui.screens.lander_screen import FIRST_FRAME
 from llm_lander_tui.sheets import Sheets
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
@@ -46,8 +49,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 3.0
 """Seconds that the driver may take before a catalogue GPU stands in."""
-FIRST_FRAME = 0.05
-"""Seconds that the first frame gets for itself before anything heavy is imported."""
 CHECK = 2.0
 """Seconds between two looks whether terminal and driver are still there."""
 GRACE = 2.0
@@ -104,10 +105,21 @@ class LanderApp(Sheets):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         try:
-            self._apply(kept.load(self._settings_file))
+            self.settings = kept.load(self._settings_file)
         except LanderError as error:
-            self._apply(Settings())
             self.say(error)
+        self._begin_with(self.settings)
+
+    def _begin_with(self, settings: Settings) -> None:
+        """What `_apply` does later, without what `App.theme` sets off: every style parsed again."""
+        self.set_reactive(App.theme, _theme(settings, self.available_themes))
+        theme = self.current_theme
+        self.set_class(theme.dark, "-dark-mode", update=False)
+        self.set_class(not theme.dark, "-light-mode", update=False)
+        self.set_class(True, f"-theme-{theme.name}", update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.set_keymap(dict(settings.keys))
 
     # --- begin and end ---
 
@@ -117,6 +129,9 @@ class LanderApp(Sheets):
         self.call_after_refresh(self.set_timer, FIRST_FRAME, self._begin)
 
     def _begin(self) -> None:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         from llm_lander_tui.gpus.sampler import Sampler
 
         self.state.busy = "starting"
@@ -360,7 +375,7 @@ class LanderApp(Sheets):
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
-        self.theme = settings.theme if settings.theme in self.available_themes else DARK.name
+        self.theme = _theme(settings, self.available_themes)
         self.set_keymap(dict(settings.keys))
         if self._sampler is not None:
             self._sampler.set_interval(settings.refresh_seconds)
@@ -371,6 +386,10 @@ class LanderApp(Sheets):
         """Open a screen."""
         if mode != self.current_mode:
             await self.switch_mode(mode)
+
+
+def _theme(settings: Settings, available: Container[str]) -> str:
+    return settings.theme if settings.theme in available else DARK.name
 
 
 def _gpus_screen() -> Screen[None]:
@@ -391,7 +410,7 @@ def _fit_screen() -> Screen[None]:
     return FitScreen()
 
 
-def run(options: LaunchOptions) -> int:
+def run(options: LaunchOptions | None = None) -> int:
     """Open the program; its exit status."""
     app = LanderApp(options)
     app.run()

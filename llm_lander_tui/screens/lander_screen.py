@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from llm_lander_tui.state import LanderState
 
 SMALLEST = (60, 16)
+FIRST_FRAME = 0.02
+"""Seconds that the first frame gets for itself before its details are imported."""
 
 
 class TooSmall(Lines):
@@ -44,6 +46,8 @@ class LanderScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = CellCompositor()
+        # Styles that have not changed since the app began need not be parsed again for a screen.
+        self._css_update_count = 0
 
     @property
     def lander(self) -> LanderApp:

@@ -23,7 +23,7 @@ from textual.widgets import Static
 from llm_lander_tui.app import LanderApp, LaunchOptions
 from llm_lander_tui.gpus.demo import DemoSource
 from llm_lander_tui.planner.evaluate import evaluate
-from llm_lander_tui.screens import fit
+from llm_lander_tui.widgets import fit_details
 
 KEYS = {
     "w": ("w", "W"),
@@ -79,7 +79,7 @@ async def main() -> None:
     async with empty.run_test(size=(120, 36)) as pilot:
         await pressed(pilot, ("w",), 3)
         print(line("empty", [], await pressed(pilot, ("w",), presses)))
-    fit.SETTLED = fit.STILL = 3600.0
+    fit_details.SETTLED = fit_details.STILL = 3600.0
     with tempfile.TemporaryDirectory() as name:
         app = LanderApp(
             LaunchOptions(model="Qwen/Qwen3-32B", gpu="2x RTX 4090"),

@@ -21,8 +21,8 @@ from llm_lander_tui.memory.weights import Recipe, weights_of
 from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.screens import fit
 from llm_lander_tui.units import GIB, MIB
+from llm_lander_tui.widgets import fit_details
 
 NO_DRIVER = Reading(
     problem=Problem("No NVIDIA driver", "libnvidia-ml.so.1 was not found.", "Install the driver.")
@@ -194,8 +194,8 @@ def plain_world(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = tuple(replace(recipe, family="tests") for recipe in named)
     monkeypatch.setattr(recipes, "offered", lambda model: plain)
     monkeypatch.setattr(registry, "engines", lambda: ENGINES)
-    monkeypatch.setattr(fit, "SETTLED", 0.001)
-    monkeypatch.setattr(fit, "STILL", 0.001)
+    monkeypatch.setattr(fit_details, "SETTLED", 0.001)
+    monkeypatch.setattr(fit_details, "STILL", 0.001)
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 

@@ -15,6 +15,7 @@ LATER = (
     "llm_lander_tui.models.config",
     "llm_lander_tui.planner.evaluate",
     "llm_lander_tui.screens.finder",
+    "llm_lander_tui.widgets.fit_details",
 )
 
 
