@@ -11,15 +11,19 @@ from llm_lander_tui.screens.lander_screen import LanderScreen
 
 if TYPE_CHECKING:
     from llm_lander_tui.models.model import Model
+    from llm_lander_tui.models.peeks import Peeks
     from llm_lander_tui.state import LanderState
 
 
 class Sheets(App[int]):
     """Imports each sheet when it is opened first, so that no start waits for it."""
 
+    HORIZONTAL_BREAKPOINTS = LanderScreen.HORIZONTAL_BREAKPOINTS
+    VERTICAL_BREAKPOINTS = LanderScreen.VERTICAL_BREAKPOINTS
     state: LanderState
     finder_text: str
     """What was typed into the finder last."""
+    _peeks: Peeks | None = None
 
     def load_model(self, name: str) -> None:
         """Read a model; the last name asked for wins."""
@@ -27,13 +31,16 @@ class Sheets(App[int]):
 
     def action_find_model(self) -> None:
         """Open the finder."""
+        from llm_lander_tui.models.peeks import Peeks
         from llm_lander_tui.screens.finder import ModelFinder
+
+        self._peeks = self._peeks or Peeks()
 
         def chosen(name: str | None) -> None:
             if name:
                 self.load_model(name)
 
-        self.push_screen(ModelFinder(self.state.scenario, self.finder_text), chosen)
+        self.push_screen(ModelFinder(self.state.scenario, self.finder_text, self._peeks), chosen)
 
     def action_manual(self) -> None:
         """Describe a model by hand."""

@@ -14,7 +14,7 @@ from llm_lander_tui.models.gguf_names import GgufChoice, gguf_choices
 from llm_lander_tui.models.hub_client import MIB, HubClient, parse_json, resolve_path
 from llm_lander_tui.models.hub_gguf import hub_gguf_profile
 from llm_lander_tui.models.hub_ref import HubRef, parse_ref
-from llm_lander_tui.models.hub_search import HubHit, Order, find, find_quantised
+from llm_lander_tui.models.hub_search import HubHit, Order, find, find_quantised, quantised_from
 from llm_lander_tui.models.model import Checkpoint, Model, StoredTensor
 from llm_lander_tui.models.profile import Profile, modelopt_quantization, quantization_of
 
@@ -27,11 +27,23 @@ _HEADERS_LIMIT = 96 * MIB
 
 @dataclass(frozen=True, slots=True)
 class RepoFiles:
-    """What the Hub says of a repository: its own name, the file sizes, safetensors elements."""
+    """What the Hub says of a repository: its own name, the file sizes, safetensors elements.
+
+    `base` is the repository that it was quantised from, by its tags.
+    """
 
     id: str
     sizes: Mapping[str, int]
     elements: tuple[tuple[str, int], ...]
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GgufRepo:
+    """The GGUF models of a repository, smallest first, and what they were quantised from."""
+
+    base: str
+    choices: tuple[GgufChoice, ...]
 
 
 class HubSource:
@@ -68,15 +80,27 @@ class HubSource:
         ticket = self.ticket()
         return run(partial(self._profile, ref, ticket), ticket)
 
+    def peek(self, name: str, base: str = "", *, quantised: bool = False) -> Model:
+        """The model as its config.json alone tells it: one small request, nothing of its weights.
+
+        `base` is read in its place where a repository has none, as those of GGUF files. With
+        `quantised` the quantization has to be stated somewhere, or the size would not be known.
+        Raises `SourceError` or `RefusedModel`.
+        """
+        ref = parse_ref(name)
+        ticket = self.ticket()
+        return run(partial(self._peek, ref, base, quantised, ticket), ticket)
+
     def key(self, ref: HubRef) -> str:
         """What a profile of `ref` is cached under: its name, after the server if not the Hub."""
         endpoint = self._client.endpoint
         return str(ref) if endpoint == _THE_HUB else f"{endpoint}/{ref}"
 
-    def gguf_choices(self, name: str) -> tuple[GgufChoice, ...]:
-        """The GGUF models of a repository, smallest first. Raises `SourceError`."""
+    def gguf_repo(self, name: str) -> GgufRepo:
+        """The GGUF models of a repository. Raises `SourceError`."""
         ref, ticket = parse_ref(name), self.ticket()
-        return gguf_choices(run(partial(self._repo, ref, ticket), ticket).sizes)
+        repo = run(partial(self._repo, ref, ticket), ticket)
+        return GgufRepo(repo.base, gguf_choices(repo.sizes))
 
     def search(self, text: str, limit: int = 30, order: Order = "downloads") -> tuple[HubHit, ...]:
         """Models whose names hold `text`: the most downloaded, or the newest first.
@@ -97,6 +121,31 @@ class HubSource:
         """Permission for one call: the deadline begins now."""
         overdue = hub_errors.timed_out(self._client.endpoint, self._deadline)
         return Ticket(self._deadline, overdue, self._cancel)
+
+    def _peek(self, ref: HubRef, base: str, quantised: bool, ticket: Ticket) -> Model:
+        config = self._small_json(ref, "config.json", ticket)
+        if config is None and base:
+            config = self._small_json(parse_ref(base), "config.json", ticket)
+        if not isinstance(config, Mapping):
+            raise hub_errors.no_config(ref.repo, "")
+        quantization = quantization_of(config)
+        if quantised and quantization is None:
+            quantization = modelopt_quantization(
+                self._small_json(ref, "hf_quant_config.json", ticket)
+            )
+            if quantization is None:
+                raise hub_errors.unknown_format(ref.repo)
+        return Profile(str(ref), "hub", config, quantization).model()
+
+    def _small_json(self, ref: HubRef, file: str, ticket: Ticket) -> object:
+        """The value of a JSON file of a repository, None where it has no such file."""
+        return self._client.json(
+            resolve_path(ref.repo, file, ref.revision),
+            ticket,
+            repo=ref.repo,
+            what=f"{file} of {ref.repo}",
+            missing=True,
+        )
 
     def _profile(self, ref: HubRef, ticket: Ticket) -> Profile:
         self._progress(f"Asking the Hub for {ref.repo}", 0.0)
@@ -143,8 +192,12 @@ class HubSource:
         )
         if not isinstance(found, Mapping):
             raise hub_errors.broken_json(what)
+        tags = found.get("tags")
         return RepoFiles(
-            str(found.get("id") or ref.repo), _sizes(found.get("siblings")), _elements(found)
+            str(found.get("id") or ref.repo),
+            _sizes(found.get("siblings")),
+            _elements(found),
+            quantised_from([str(tag) for tag in tags] if isinstance(tags, list) else ()),
         )
 
     def _config(self, ref: HubRef, ticket: Ticket, wants_gguf: bool) -> object:
@@ -152,13 +205,7 @@ class HubSource:
         if wants_gguf:
             return None
         try:
-            return self._client.json(
-                resolve_path(ref.repo, "config.json", ref.revision),
-                ticket,
-                repo=ref.repo,
-                what=f"config.json of {ref.repo}",
-                missing=True,
-            )
+            return self._small_json(ref, "config.json", ticket)
         except SourceError as error:
             return error
 
@@ -169,24 +216,10 @@ class HubSource:
         file = "hf_quant_config.json"
         if file not in repo.sizes:
             return None
-        found = self._client.json(
-            resolve_path(ref.repo, file, ref.revision),
-            ticket,
-            repo=ref.repo,
-            what=f"{file} of {ref.repo}",
-            missing=True,
-        )
-        return modelopt_quantization(found)
+        return modelopt_quantization(self._small_json(ref, file, ticket))
 
     def _adapter_base(self, ref: HubRef, ticket: Ticket) -> str:
-        file = "adapter_config.json"
-        found = self._client.json(
-            resolve_path(ref.repo, file, ref.revision),
-            ticket,
-            repo=ref.repo,
-            what=f"{file} of {ref.repo}",
-            missing=True,
-        )
+        found = self._small_json(ref, "adapter_config.json", ticket)
         return str(found.get("base_model_name_or_path") or "") if isinstance(found, Mapping) else ""
 
     def _checkpoint(

@@ -156,6 +156,15 @@ def no_config(repo: str, holds: str) -> RefusedModel:
     )
 
 
+def unknown_format(repo: str) -> SourceError:
+    """A repository whose name says that it is quantised, and whose config.json does not say how."""
+    return SourceError(
+        "Format not stated",
+        f"{repo} does not state in its config.json how its weights are quantised.",
+        "Load it: its tensor headers tell.",
+    )
+
+
 def adapter_only(repo: str, base: str) -> RefusedModel:
     """A LoRA or another adapter, which is no model alone."""
     return RefusedModel(

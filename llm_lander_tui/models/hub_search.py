@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_lander_tui.models.background import Ticket
-from llm_lander_tui.models.gguf_names import quant_label
+from llm_lander_tui.models.gguf_names import gguf_choices, quant_label
 from llm_lander_tui.models.hub_client import MIB, HubClient
 
 Order = Literal["downloads", "newest"]
 
 _SORT = {"downloads": "downloads", "newest": "createdAt"}
-_FIELDS = ("downloads", "likes", "lastModified", "createdAt", "tags", "gated", "pipeline_tag")
+_FIELDS = (
+    "downloads", "likes", "lastModified", "createdAt", "tags", "gated", "pipeline_tag", "siblings",
+)  # fmt: skip
+_QUANTISED_FROM = "base_model:quantized:"
 _BY_TAG = (
     ("gguf", "GGUF"), ("awq", "AWQ"), ("gptq", "GPTQ"), ("exl3", "EXL3"), ("exl2", "EXL2"),
     ("fp8", "FP8"), ("nvfp4", "NVFP4"), ("mxfp4", "MXFP4"), ("bitsandbytes", "bitsandbytes"),
@@ -37,7 +40,9 @@ class HubHit:
     """A repository that was found.
 
     `quant` is what its tags or its name say of its weight format, "" where they say nothing;
-    `updated` and `created` are ISO dates. `gated` asks for a licence to be accepted first.
+    `updated` and `created` are ISO dates. `gated` asks for a licence to be accepted first. `base`
+    is the repository that its tags say it was quantised from, and `files` are the quantizations of
+    its GGUF files, by their names.
     """
 
     id: str
@@ -47,6 +52,8 @@ class HubHit:
     created: str
     quant: str
     gated: bool
+    base: str = ""
+    files: tuple[str, ...] = ()
 
 
 def find(
@@ -63,7 +70,7 @@ def find_quantised(
     client: HubClient, model_id: str, ticket: Ticket, *, limit: int
 ) -> tuple[HubHit, ...]:
     """The repositories that say they are quantised from `model_id`, most downloaded first."""
-    params = [("filter", f"base_model:quantized:{model_id}"), *_paging("downloads", limit)]
+    params = [("filter", f"{_QUANTISED_FROM}{model_id}"), *_paging("downloads", limit)]
     hits = _hits(client, ticket, params, f"the Hub's list of quantised {model_id}")
     return tuple(sorted(hits, key=_most_downloaded, reverse=True))[:limit]
 
@@ -114,7 +121,25 @@ def _hit(entry: Mapping[str, object]) -> HubHit:
         str(entry.get("createdAt") or "")[:10],
         quant_of(name, listed),
         bool(entry.get("gated")),
+        quantised_from(listed),
+        _gguf_labels(entry.get("siblings")),
     )
+
+
+def quantised_from(tags: Sequence[str]) -> str:
+    """The repository that tags name as the one in more bits, "" where none does."""
+    named = (t.removeprefix(_QUANTISED_FROM) for t in tags if t.startswith(_QUANTISED_FROM))
+    return next(named, "")
+
+
+def _gguf_labels(siblings: object) -> tuple[str, ...]:
+    """The quantizations that a repository's file names state."""
+    names = [
+        sibling["rfilename"]
+        for sibling in (siblings if isinstance(siblings, list) else ())
+        if isinstance(sibling, Mapping) and isinstance(sibling.get("rfilename"), str)
+    ]
+    return tuple(choice.label for choice in gguf_choices(dict.fromkeys(names, 0)) if choice.label)
 
 
 def _count(value: object) -> int:

@@ -1,12 +1,16 @@
 """Well-known models, offline: the facts of their config.json files, read by the one parser.
 
-`presets.jsonl` holds one model a line, `["owner/name", {config}]`, with the fields that the parser
-and the quantization reader use. A line is parsed only when its model is asked for.
+`presets.jsonl` holds one model a line, `["owner/name", {config}, "2025-04"]`, with the fields that
+the parser and the quantization reader use. A line is parsed only when its model is asked for. The
+month is that in which the repository came to the Hub (its `createdAt`, read from the model list
+that llmfit 1.1.17 carries, a tool on PyPI); it is left out where that list does not know the model,
+and where the Hub only says that the repository is older than its own records (March 2022).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from importlib import resources
 
@@ -15,6 +19,8 @@ from llm_lander_tui.models.config import parse_config
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.models.profile import quantization_of
 from llm_lander_tui.models.stored_head import as_published
+
+_MONTH = re.compile(r',"(\d{4}-\d{2})"\]$')
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +62,12 @@ def find(text: str) -> tuple[str, ...]:
             continue
         ranked.append((rank, len(name), name))
     return tuple(name for _, _, name in sorted(ranked))
+
+
+def created(name: str) -> str:
+    """The month in which the preset of that id came to the Hub, "2025-04"; "" where unknown."""
+    found = _MONTH.search(_lines().get(name, ""))
+    return found[1] if found else ""
 
 
 def config(name: str) -> dict[str, object]:

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from llm_lander_tui.errors import LanderError
+from llm_lander_tui.models.hub_search import HubHit, quant_of
+from llm_lander_tui.units import format_bytes
 
 MOST_FILES = 200
+GGUF = "GGUF"
 QUANTISED = "quantised"
 """The source of hits that are another's model in fewer bits."""
+OLLAMA = "Ollama"
+GGUF_OF_HUB = "Hub GGUF"
+"""The source of hits that are one GGUF model among those of a repository."""
+
+_OF_REPO = re.compile(r"([^/\s:]+/[^/\s:]+):(.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A model that can be asked for: the name to resolve, its source, and a word about it.
 
-    `local` hits are read without a network.
+    `local` hits are read without a network and without a server. `created` is the month in which a
+    model came to the Hub ("2025-04"), `quant` the weight format that its name or tags state, `base`
+    what it was quantised from, `files` the quantizations of its GGUF files, `bytes` the size of a
+    file; each "" or 0 where it is not known.
     """
 
     name: str
     source: str
     note: str = ""
     local: bool = False
+    created: str = ""
+    quant: str = ""
+    base: str = ""
+    files: tuple[str, ...] = ()
+    bytes: int = 0
+
+    @property
+    def repo(self) -> str:
+        """The name without the file: all files of a repository are the same model."""
+        of = _OF_REPO.fullmatch(self.name)
+        if self.source == GGUF_OF_HUB:
+            return of[1] if of else "/".join(self.name.split("/")[:2])
+        return self.name
 
 
 def presets(text: str) -> Iterator[Hit]:
@@ -31,7 +57,7 @@ def presets(text: str) -> Iterator[Hit]:
     from llm_lander_tui.models import presets as shelf
 
     for name in shelf.find(text):
-        yield Hit(name, "preset", local=True)
+        yield Hit(name, "preset", local=True, created=shelf.created(name))
 
 
 def cached(text: str) -> Iterator[Hit]:
@@ -73,9 +99,19 @@ def typed(text: str) -> Iterator[Hit]:
     """What was typed, taken as a name."""
     text = text.strip()
     if text.lower().startswith("ollama:") and len(text) > len("ollama:"):
-        yield Hit(text, "Ollama", "ask the server")
-    elif text.count("/") == 1 and not text.startswith(("/", ".", "~")) and not text.endswith("/"):
-        yield Hit(text, "Hub", "fetch by name")
+        yield Hit(text, OLLAMA, "ask the server")
+    elif (
+        gguf_repo(text) is None
+        and text.count("/") == 1
+        and not text.startswith(("/", ".", "~"))
+        and not text.endswith("/")
+    ):
+        yield Hit(text, "Hub", "fetch by name", quant=quant_of(text, ()))
+
+
+def hub_name(text: str) -> bool:
+    """Whether a text can be `owner/name`."""
+    return text.count("/") == 1 and not text.startswith(("/", ".", "~")) and not text.endswith("/")
 
 
 def ollama() -> tuple[Hit, ...]:
@@ -87,28 +123,69 @@ def ollama() -> tuple[Hit, ...]:
     except LanderError:
         return ()
     return tuple(
-        Hit(f"ollama:{m.name}", "Ollama", f"{m.parameters} {m.quantization}".strip())
+        Hit(f"ollama:{m.name}", OLLAMA, f"{m.parameters} {m.quantization}".strip(), bytes=m.bytes)
         for m in listed
     )
 
 
-def hub(text: str) -> tuple[Hit, ...]:
+def gguf_repo(text: str) -> tuple[str, str] | None:
+    """`owner/name` and what follows in `owner/name:rest`; None where something else is typed."""
+    match = _OF_REPO.fullmatch(text.strip())
+    named = match is not None and not text.strip().startswith((".", "~"))
+    return (match[1], match[2]) if match is not None and named else None
+
+
+def gguf_files(repo: str, cancel: threading.Event | None = None) -> tuple[Hit, ...]:
+    """The GGUF models of a repository, smallest first. Raises `SourceError`."""
+    from llm_lander_tui.models.hub import HubSource
+
+    found = HubSource(cancel=cancel).gguf_repo(repo)
+    hits = []
+    named: set[str] = set()
+    for choice in found.choices:
+        label = choice.label if choice.label not in named else ""
+        named.add(label)
+        missing = choice.parts - len(choice.files)
+        note = f"{missing} of {choice.parts} parts missing" if missing else choice.name
+        hits.append(
+            Hit(
+                f"{repo}:{label}" if label else f"{repo}/{choice.name}",
+                GGUF_OF_HUB,
+                f"{format_bytes(choice.bytes)} · {note}",
+                quant=GGUF,
+                base=found.base,
+                files=(choice.label,),
+                bytes=choice.bytes,
+            )
+        )
+    return tuple(hits)
+
+
+def hub(text: str, cancel: threading.Event | None = None) -> tuple[Hit, ...]:
     """Models of the Hub whose names hold the text, most downloaded first. Raises `SourceError`."""
     from llm_lander_tui.models.hub import HubSource
 
-    return tuple(
-        Hit(hit.id, "Hub", f"{hit.downloads:,} downloads {hit.quant}".strip())
-        for hit in HubSource().search(text, limit=20)
-    )
+    return tuple(_of_hub(hit, "Hub") for hit in HubSource(cancel=cancel).search(text, limit=20))
 
 
-def sisters(name: str) -> tuple[Hit, ...]:
+def sisters(name: str, cancel: threading.Event | None = None) -> tuple[Hit, ...]:
     """Repositories that were quantised from the model `owner/name`. Raises `SourceError`."""
     from llm_lander_tui.models.hub import HubSource
 
-    return tuple(
-        Hit(hit.id, QUANTISED, f"{hit.downloads:,} downloads {hit.quant}".strip())
-        for hit in HubSource().quantised_sisters(name, limit=20)
+    found = HubSource(cancel=cancel).quantised_sisters(name, limit=20)
+    return tuple(_of_hub(hit, QUANTISED) for hit in found)
+
+
+def _of_hub(hit: HubHit, source: str) -> Hit:
+    words = (f"{hit.downloads:,} downloads", hit.quant, "gated" if hit.gated else "")
+    return Hit(
+        hit.id,
+        source,
+        " · ".join(word for word in words if word),
+        created=hit.created[:7],
+        quant=hit.quant,
+        base=hit.base,
+        files=hit.files,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices, moves
-from llm_lander_tui.planner.evaluate import max_context
+from llm_lander_tui.planner.evaluate import evaluate, max_context
 from llm_lander_tui.planner.scenario import Scenario
 
 BITS = (8.5, 4.85, 3.4, 2.6)
@@ -26,10 +27,16 @@ class Glance:
     max_context: int | None
 
 
-def glance(scenario: Scenario, model: Model) -> Glance:
-    """The scenario's question about another model, with the formats left open."""
+def glance(scenario: Scenario, model: Model, among: Sequence[Recipe] = ()) -> Glance:
+    """The scenario's question about another model, with the format left open.
+
+    `among` are the formats that it can be had in, the most faithful first; without them a few of
+    the engine's are tried.
+    """
     parameters = model.architecture.parameters
-    formats = [choices.nearest_weights(model, scenario.engine, bits) for bits in BITS]
+    formats: Sequence[Recipe | None] = among or [
+        choices.nearest_weights(model, scenario.engine, bits) for bits in BITS
+    ]
     best: tuple[int, Recipe] | None = None
     wanted = min(scenario.context, moves.longest_context(model))
     for recipe in dict.fromkeys(recipe for recipe in formats if recipe is not None):
@@ -50,3 +57,19 @@ def glance(scenario: Scenario, model: Model) -> Glance:
     if best is None:
         return Glance(parameters, None, None)
     return Glance(parameters, best[1], best[0])
+
+
+def promised(scenario: Scenario, model: Model, quantizations: Collection[str] = ()) -> Glance:
+    """What the program plans when that model is chosen.
+
+    `quantizations` are the weight formats that its files are in, where they are known. Raises
+    `UsageError` where the engine runs the model in no format.
+    """
+    there = [r for r in choices.weight_formats(model, scenario.engine) if r.name in quantizations]
+    if there:
+        return glance(scenario, model, there)
+    moved = moves.with_model(scenario, model)
+    plan = evaluate(moved)
+    if not plan.fits:
+        return glance(moved, model)
+    return Glance(model.architecture.parameters, moved.weights, plan.limits.max_context)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import string
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -12,7 +13,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
-from textual.content import Content
 from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -21,134 +21,50 @@ from textual.widgets import Input
 
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.models import shelf
+from llm_lander_tui.models.model import Model
+from llm_lander_tui.models.peeks import Peeks
 from llm_lander_tui.models.shelf import Hit
-from llm_lander_tui.planner import moves
-from llm_lander_tui.planner.evaluate import evaluate
-from llm_lander_tui.planner.glance import Glance, glance
+from llm_lander_tui.planner.glance import Glance, promised
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.sheet import Title
-from llm_lander_tui.units import format_count, format_tokens
+from llm_lander_tui.widgets.hits import Foot, Hits
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right, shortened
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
-    from llm_lander_tui.models.model import Model
 
 PAUSE = 0.5
 """Seconds without a letter after which the Hub is asked."""
 SHORTEST = 3
 """Letters from which the Hub is asked."""
+TICK = 1.0
+"""Seconds between two words about how long the Hub has been taking."""
 BATCH = 4
 """Models looked at between two updates of the list."""
 MOST = 60
-GOOD_BITS = 4.0
-"""Bits of a weight below which a model is not proposed first."""
+OLLAMA, SEARCH, SISTERS, FILES = "ollama", "search", "sisters", "files"
+"""The parts of the list that have to be waited for."""
 EARLY = string.ascii_letters + string.digits + string.punctuation + " "
 """Letters that may be typed before the finder is there."""
 
 
 class Found(Message):
-    """Hits of a source that had to be waited for."""
+    """Hits of a source that had to be waited for; `part` is which of the sources."""
 
-    def __init__(self, text: str, hits: tuple[Hit, ...], trouble: str = "") -> None:
+    def __init__(self, text: str, part: str, hits: tuple[Hit, ...], trouble: str = "") -> None:
         super().__init__()
         self.text = text
+        self.part = part
         self.hits = hits
         self.trouble = trouble
 
 
-class Hits(Rows):
-    """Models with size, format, largest context and verdict."""
+class Peeked(Message):
+    """More is known of hits that had to be looked into."""
 
-    DEFAULT_CSS = "Hits { height: 1fr; background: $panel; }"
-
-    always_marked = True
-
-    def __init__(self) -> None:
-        super().__init__(id="hits")
-        self.hits: tuple[Hit, ...] = ()
-        self.seen: dict[str, Glance | None] = {}
-        self.wanted = 0
-        self.text = ""
-
-    def show(self, hits: tuple[Hit, ...], wanted: int, text: str) -> None:
-        """Show hits: what is named in full, then those that land, the most context on top."""
-        self.wanted = wanted
-        self.text = text.lower()
-        self.hits = tuple(sorted(hits, key=self._rank))
-        self.redraw()
-
-    def _rank(self, hit: Hit) -> tuple[int, int, int]:
-        if self.text in {hit.name.lower(), hit.name.lower().rpartition("/")[2]}:
-            return (-1, 0, 0)
-        if not hit.local:
-            return ({"Hub": 4, shelf.QUANTISED: 3}.get(hit.source, 0), 0, 0)
-        seen = self.seen.get(hit.name)
-        if seen is None:
-            return (2, 0, 0)
-        lands = seen.max_context is not None and seen.max_context >= min(self.wanted, 2048)
-        if not self.text:
-            good = seen.weights is not None and seen.weights.bits >= GOOD_BITS
-            return (0 if lands and good else 1, -seen.parameters, -(seen.max_context or 0))
-        return (0 if lands else 1, -(seen.max_context or 0), -seen.parameters)
-
-    @property
-    def hit(self) -> Hit | None:
-        """The model under the cursor."""
-        return self.hits[self.cursor] if self.cursor < len(self.hits) else None
-
-    def headings(self, width: int) -> Sequence[Content]:
-        """The columns."""
-        line = _columns(
-            "model",
-            "from",
-            "size",
-            "weights",
-            "max context" if width >= 90 else "context",
-            "",
-            width=width,
-        )
-        return (Content.styled(line.plain, QUIET),)
-
-    def rows(self, width: int) -> Sequence[Content]:
-        """A model a row."""
-        return [self._row(hit, width) for hit in self.hits]
-
-    def _row(self, hit: Hit, width: int) -> Content:
-        seen = self.seen.get(hit.name)
-        if seen is None:
-            note = hit.note or ("looking …" if hit.local and hit.name not in self.seen else "")
-            return _columns(hit.name, hit.source, "", "", "", note, width=width)
-        lands = seen.max_context is not None
-        return _columns(
-            hit.name,
-            hit.source,
-            format_count(seen.parameters),
-            seen.weights.name if seen.weights is not None else "–",
-            format_tokens(seen.max_context) if seen.max_context is not None else "–",
-            "lands" if lands else "does not land",
-            width=width,
-        )
-
-
-def _columns(*cells: str, width: int) -> Content:
-    name, source, size, weights, most, verdict = cells
-    roomy = width >= 90
-    room = max(16, width - (9 + 9 + 12 + 13 + 15 if roomy else 9 + 9 + 12 + 9))
-    style = GOOD if verdict == "lands" else BAD if verdict == "does not land" else QUIET
-    if not roomy:
-        verdict = ""
-    return Content.assemble(
-        fitted(Content(shortened(name, room - 1)), room),
-        (fitted(Content(source), 9).plain, QUIET),
-        right(size, 8),
-        " ",
-        fitted(Content(weights), 12),
-        (right(most, 12 if roomy else 9).plain, "" if roomy else style),
-        "  " if roomy else "",
-        (verdict, style),
-    )
+    def can_replace(self, message: Message) -> bool:
+        """One look at what is known is enough."""
+        return isinstance(message, Peeked)
 
 
 class Words(Input):
@@ -171,25 +87,32 @@ class ModelFinder(ModalScreen[str]):
         Binding("pageup", "move(-10)", "up", show=False),
         Binding("pagedown", "move(10)", "down", show=False),
         Binding("ctrl+n", "manual", "by hand", show=False),
+        Binding("ctrl+s", "sort", "sort", show=False),
         # Letters come this way only until the input line has the focus.
         *(Binding(_character_to_key(letter), f"early({letter!r})", show=False) for letter in EARLY),
     ]
 
-    def __init__(self, scenario: Scenario | None, text: str = "") -> None:
+    def __init__(
+        self, scenario: Scenario | None, text: str = "", peeks: Peeks | None = None
+    ) -> None:
         super().__init__()
         self.scenario = scenario
         self.text = text
-        self._elsewhere: tuple[Hit, ...] = ()
-        self._ollama: tuple[Hit, ...] = ()
+        self.peeks = peeks or Peeks()
+        self._parts: dict[str, tuple[Hit, ...]] = {}
+        self._troubles: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._waited = 0.0
+        self._cancel = threading.Event()
         self._pause: Timer | None = None
-        self._trouble = ""
+        self._paused_at = ""
         self._early = ""
         self._open = False
 
     def compose(self) -> ComposeResult:
         """A line to type in, and the hits."""
         with VerticalGroup(classes="finder"):
-            yield Title("Find a model", "enter plan it   ^n by hand   esc")
+            yield Title("Find a model", "↑↓ enter plan it   ^n by hand   esc")
             text = Words(
                 self.text,
                 placeholder="name, owner/name, /path/to.gguf, ollama:name",
@@ -198,7 +121,9 @@ class ModelFinder(ModalScreen[str]):
             )
             text.cursor_blink = False
             yield text
-            yield Hits()
+            hits = Hits()
+            yield hits
+            yield Foot(hits)
 
     @property
     def lander(self) -> LanderApp:
@@ -213,7 +138,13 @@ class ModelFinder(ModalScreen[str]):
         if self._early:
             self._type_early()
         self._list()
-        threading.Thread(target=self._ask_ollama, daemon=True).start()
+        self.set_interval(TICK, self._tick)
+        self._ask(OLLAMA, "", lambda _: shelf.ollama())
+
+    def on_unmount(self) -> None:
+        """Give up what is still being asked."""
+        self._cancel.set()
+        self.peeks.stop()
 
     def action_early(self, letter: str) -> None:
         """A letter that was typed before the input line had the focus."""
@@ -231,88 +162,148 @@ class ModelFinder(ModalScreen[str]):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         self.text = event.value
-        self._elsewhere = ()
-        self._trouble = ""
+        self._cancel.set()
+        self._cancel = threading.Event()
+        self._parts = {part: hits for part, hits in self._parts.items() if part == OLLAMA}
+        self._asked &= {OLLAMA}
+        self._troubles.clear()
         self.query_one(Hits).cursor = 0
         self._list()
         if self._pause is not None:
             self._pause.stop()
-        local = self.text.startswith(("/", ".", "~")) or self.text.lower().startswith("ollama:")
-        if len(self.text.strip()) >= SHORTEST and not local:
-            self._pause = self.set_timer(PAUSE, self._ask_hub)
+        self._pause = self.set_timer(PAUSE, self._ask_hub)
 
     def _list(self) -> None:
         text = self.text.strip()
-        mine = [hit for hit in self._ollama if text.lower() in hit.name.lower()]
+        ollama = self._parts.get(OLLAMA, ())
         near = [
             *shelf.files(self.text),
             *shelf.typed(text),
             *shelf.presets(text),
             *shelf.cached(text),
-            *mine,
+            *(hit for hit in ollama if text.lower() in hit.name.lower()),
         ]
+        elsewhere = [hit for part in (FILES, SISTERS, SEARCH) for hit in self._parts.get(part, ())]
         # Without words every preset is looked at, so that the best for these cards come first.
-        hits = shelf.distinct([*(near[:MOST] if text else near), *self._elsewhere])
+        hits = shelf.distinct([*(near[:MOST] if text else near), *elsewhere])
         wanted = self.scenario.context if self.scenario is not None else 0
         self.query_one(Hits).show(hits, wanted, text)
         self._look()
 
+    @on(Peeked)
+    @on(Rows.Moved)
     def _look(self) -> None:
         """Work out the next few models that are shown and not known yet."""
         rows, scenario = self.query_one(Hits), self.scenario
-        names = [hit.name for hit in rows.hits if hit.local and hit.name not in rows.seen]
-        if names and scenario is not None:
-            work = partial(_glances, scenario, names[:BATCH])
+        self._say()
+        if scenario is None:
+            return
+        self._look_elsewhere(rows)
+        new = [hit for hit in rows.hits if hit.name not in rows.seen]
+        ready = [(hit, self._model(hit)) for hit in new if hit.local or self._model(hit)]
+        if ready:
+            work = partial(_glances, scenario, ready[:BATCH])
             self.lander.workbench.ask("finder", work, self._looked)
+
+    def _model(self, hit: Hit) -> Model | None:
+        """What was seen of a hit that is not on this machine."""
+        known = None if hit.local else self.peeks.known(hit)
+        return known if isinstance(known, Model) else None
+
+    def _look_elsewhere(self, rows: Hits) -> None:
+        """Ask for what is on the screen and not on this machine, once the words stand still."""
+        unknown = [hit for hit in rows.in_view if not hit.local and hit.name not in rows.seen]
+        for hit in unknown:
+            failure = self.peeks.known(hit)
+            if isinstance(failure, LanderError):
+                rows.failed[hit.name] = word_of(failure)
+        still = self._paused_at == self.text.strip()
+        asked = [h for h in unknown if h.source == shelf.OLLAMA or still]
+        self.peeks.want(asked, lambda: self.post_message(Peeked()))
 
     def _looked(self, found: dict[str, Glance | None]) -> None:
         if not self.is_attached:
             return
         rows = self.query_one(Hits)
         rows.seen.update(found)
-        under = rows.hit
         rows.show(rows.hits, rows.wanted, rows.text)
-        if under is not None and rows.cursor:
-            rows.cursor = [hit.name for hit in rows.hits].index(under.name)
         self._look()
 
     def _ask_hub(self) -> None:
-        threading.Thread(target=self._search, args=(self.text.strip(),), daemon=True).start()
+        """The words stand still: search, or list the files of the repository that was named."""
+        text = self._paused_at = self.text.strip()
+        of = shelf.gguf_repo(text)
+        if text.startswith(("/", ".", "~")) or text.lower().startswith("ollama:"):
+            return
+        if of is not None:
+            self._ask(FILES, text, partial(_files, *of))
+        elif len(text) >= SHORTEST:
+            self._ask(SEARCH, text, partial(shelf.hub, text))
+            if shelf.hub_name(text):
+                self._ask(SISTERS, text, partial(shelf.sisters, text))
+        self._look()
 
-    def _search(self, text: str) -> None:
-        """In a thread of its own: a slow Hub keeps nobody waiting."""
-        try:
-            named = shelf.sisters(text) if text.count("/") == 1 and not text.endswith("/") else ()
-            self.post_message(Found(text, (*named, *shelf.hub(text))))
-        except LanderError as error:
-            self.post_message(Found(text, (), f"{error.title}: {error.message}"))
+    def _ask(
+        self, part: str, text: str, find: Callable[[threading.Event], tuple[Hit, ...]]
+    ) -> None:
+        """Ask in a thread of its own: a slow server keeps nobody waiting."""
+        cancel = self._cancel
 
-    def _ask_ollama(self) -> None:
-        self.post_message(Found("", shelf.ollama()))
+        def ask() -> None:
+            try:
+                found = Found(text, part, find(cancel))
+            except LanderError as error:
+                found = Found(text, part, (), f"{error.title}: {error.message}")
+            self.post_message(found)
+
+        self._asked.add(part)
+        self._waited = time.monotonic()
+        threading.Thread(target=ask, daemon=True).start()
 
     @on(Found)
     def _found(self, event: Found) -> None:
-        if not event.text:
-            self._ollama = event.hits
-        elif event.text == self.text.strip():
-            self._elsewhere = event.hits
-            if event.trouble:
-                self._elsewhere = (Hit(event.text, "Hub", event.trouble),)
+        if event.part != OLLAMA and event.text != self.text.strip():
+            return
+        self._asked.discard(event.part)
+        self._parts[event.part] = event.hits
+        if event.trouble:
+            self._troubles[event.part] = event.trouble
         self._list()
+
+    def _tick(self) -> None:
+        if self._asked - {OLLAMA}:
+            self._say()
+
+    def _say(self) -> None:
+        """What is being waited for, and what did not work; a failed part leaves the others."""
+        waiting = ""
+        if self._asked - {OLLAMA}:
+            seconds = int(time.monotonic() - self._waited)
+            waiting = f"asking the Hub … {f'{seconds} s ' if seconds else ''}"
+        trouble = next((self._troubles[p] for p in (SEARCH, FILES) if p in self._troubles), "")
+        if not trouble and SISTERS in self._troubles:
+            trouble = f"Quantised repositories not listed. {self._troubles[SISTERS]}"
+        self.query_one(Foot).say(waiting, trouble)
 
     def action_move(self, by: int) -> None:
         """Move the cursor of the list."""
         self.query_one(Hits).cursor += by
 
+    def action_sort(self) -> None:
+        """Sort by something else."""
+        self.query_one(Hits).sort_next()
+        self._look()
+
     @on(Input.Submitted)
     @on(Rows.Chosen)
     def _choose(self) -> None:
         hit = self.query_one(Hits).hit
-        if hit is not None and hit.source == "folder":
-            self.query_one(Input).value = hit.name
-            self.query_one(Input).cursor_position = len(hit.name)
+        inside = "" if hit is None else _inside(hit)
+        if inside:
+            self.query_one(Input).value = inside
+            self.query_one(Input).cursor_position = len(inside)
             return
-        name = hit.name if hit is not None else self.text.strip()
+        name = hit.name if hit is not None else self.text.strip().rstrip(":")
         if name:
             self.lander.finder_text = self.text
             self.dismiss(name)
@@ -323,23 +314,47 @@ class ModelFinder(ModalScreen[str]):
         self.lander.action_manual()
 
 
-def promised(scenario: Scenario, model: Model) -> Glance:
-    """What `LanderState.with_model` plans for a model. Raises `UsageError` where it cannot."""
-    moved = moves.with_model(scenario, model)
-    plan = evaluate(moved)
-    if not plan.fits:
-        return glance(moved, model)
-    return Glance(model.architecture.parameters, moved.weights, plan.limits.max_context)
+def _inside(hit: Hit) -> str:
+    """What is typed to see what a hit holds: a folder's entries, the files of a repository."""
+    if hit.source == "folder":
+        return hit.name
+    of_files = hit.quant == shelf.GGUF and hit.source in {"Hub", shelf.QUANTISED}
+    return f"{hit.name}:" if of_files else ""
 
 
-def _glances(scenario: Scenario, names: Sequence[str]) -> dict[str, Glance | None]:
-    """What each model would do; None where it cannot be read."""
+def _files(repo: str, start: str, cancel: threading.Event) -> tuple[Hit, ...]:
+    """The GGUF files of a repository whose quantization begins like this."""
+    found = shelf.gguf_files(repo, cancel)
+    return tuple(
+        hit for hit in found if hit.name[len(repo) + 1 :].lower().startswith(start.lower())
+    )
+
+
+def word_of(failure: LanderError) -> str:
+    """A failure in as few words as a row has room for."""
+    return failure.title.lower().removesuffix(" model")
+
+
+def _glances(
+    scenario: Scenario, asked: Sequence[tuple[Hit, Model | None]]
+) -> dict[str, Glance | None]:
+    """What each hit would do, of the model that was looked into or else of the one on this machine.
+
+    None where it cannot be read, or where the engine does not load the format of its file.
+    """
     from llm_lander_tui.models.sources import resolve
+    from llm_lander_tui.planner import choices
 
     found: dict[str, Glance | None] = {}
-    for name in names:
+    for hit, model in asked:
+        found[hit.name] = None
         try:
-            found[name] = promised(scenario, resolve(name))
+            read = resolve(hit.name) if model is None else model
+            if hit.source == shelf.GGUF_OF_HUB:
+                able = {r.name for r in choices.weight_formats(read, scenario.engine)}
+                if able.isdisjoint(hit.files):
+                    continue
+            found[hit.name] = promised(scenario, read, hit.files)
         except (LanderError, NotImplementedError):
-            found[name] = None
+            continue
     return found

@@ -109,7 +109,11 @@ def test_the_preferred_quantization_and_what_else_there_is(hub, source):
     assert model.checkpoint.container == "gguf"
     assert model.name == "o/m-GGUF:Q4_K_M"
     assert "Q8_0" in model.warnings[0]
-    assert [c.label for c in source.gguf_choices("o/m-GGUF")] == ["IQ2_XXS", "Q4_K_M", "Q8_0"]
+    assert [c.label for c in source.gguf_repo("o/m-GGUF").choices] == [
+        "IQ2_XXS",
+        "Q4_K_M",
+        "Q8_0",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,14 @@ def test_loading_one_reads_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets.json, "loads", counting)
     presets.config("Qwen/Qwen3-8B")
     assert len(parsed) == 1
+
+
+def test_most_presets_know_the_month_in_which_they_came_to_the_hub() -> None:
+    assert presets.created("Qwen/Qwen3-32B") == "2025-04"
+    assert presets.created("openai/gpt-oss-120b") == "2025-08"
+    assert presets.created("openai-community/gpt2") == "", "older than the Hub's own records"
+    assert presets.created("no such model") == ""
+    months = [presets.created(name) for name in presets.names()]
+    known = [month for month in months if month]
+    assert len(known) > 0.8 * len(months)
+    assert all("2022-03" <= month <= "2026-12" for month in known)

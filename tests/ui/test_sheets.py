@@ -11,9 +11,10 @@ from textual.widgets import Input
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.screens.failure import FailureSheet
-from llm_lander_tui.screens.finder import Hits, ModelFinder
+from llm_lander_tui.screens.finder import ModelFinder
 from llm_lander_tui.screens.manual import ManualForm
 from llm_lander_tui.storage import settings
+from llm_lander_tui.widgets.hits import Hits
 
 
 async def test_a_model_is_found_by_its_name_and_planned(started, world):
@@ -159,11 +160,11 @@ async def test_letters_typed_ahead_of_the_finder_are_not_lost(started):
 async def test_quantised_repositories_stand_under_the_model_they_were_made_from(
     started, monkeypatch
 ):
-    def sisters(name: str) -> tuple[Hit, ...]:
+    def sisters(name: str, cancel: object) -> tuple[Hit, ...]:
         return (Hit(f"{name}-AWQ", shelf.QUANTISED, "awq"),)
 
     monkeypatch.setattr(shelf, "sisters", sisters)
-    monkeypatch.setattr(shelf, "hub", lambda text: (Hit(f"{text}-tuned", "Hub", "9 downloads"),))
+    monkeypatch.setattr(shelf, "hub", lambda text, cancel: (Hit(f"{text}-tuned", "Hub"),))
     async with started() as pilot:
         await pilot.press("m", *"some/model")
         rows = pilot.app.screen.query_one(Hits)
