@@ -25,13 +25,25 @@ class _Job:
     mib: int
     sway_mib: int = 0
     busy_percent: int = 0
+    server: str = ""
+    """The start command of the server that a worker with a title of its own belongs to."""
 
 
+_VLLM = "/srv/vllm/bin/vllm serve meta-llama/Llama-3.3-70B-Instruct --tensor-parallel-size 4"
 _TRAINING = "/home/ines/venv/bin/python -u finetune.py --config lora-r16.yaml --local-rank=0"
 _NOTEBOOK = "/opt/conda/bin/python -m ipykernel_launcher -f /run/user/1004/kernel-7c1e.json"
 _JOBS: dict[int, tuple[_Job, ...]] = {
     **{
-        rank: (_Job(41200 + rank, "serve", f"VLLM::Worker_TP{rank}", 73436, busy_percent=78),)
+        rank: (
+            _Job(
+                41200 + rank,
+                "serve",
+                f"VLLM::Worker_TP{rank}",
+                73436,
+                busy_percent=78,
+                server=f"/srv/vllm/bin/python {_VLLM}",
+            ),
+        )
         for rank in range(4)
     },
     4: (
@@ -64,7 +76,14 @@ class DemoSource:
 def _gpu(spec: GpuSpec, index: int, step: int) -> Gpu:
     jobs = _JOBS.get(index, ())
     processes = tuple(
-        GpuProcess(job.pid, job.mib * MIB + _sway(job, step), job.user, job.command) for job in jobs
+        GpuProcess(
+            job.pid,
+            job.mib * MIB + _sway(job, step),
+            job.user,
+            job.command,
+            (job.command, job.server) if job.server else (job.command,),
+        )
+        for job in jobs
     )
     used = sum(process.memory_bytes or 0 for process in processes)
     busy = sum(job.busy_percent for job in jobs)

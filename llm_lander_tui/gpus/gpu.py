@@ -59,6 +59,8 @@ class GpuProcess:
     user: str | None = None
     command: str | None = None
     """The whole command line, arguments joined by blanks."""
+    started_by: tuple[str, ...] = ()
+    """The command lines, as a shell takes them, of the process and of those that started it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,7 +327,11 @@ class NvmlSource:
             return None
         processes = (
             GpuProcess(
-                pid, size, owners.owner(pid, self._proc), owners.command_line(pid, self._proc)
+                pid,
+                size,
+                owners.owner(pid, self._proc),
+                owners.command_line(pid, self._proc),
+                owners.started_by(pid, self._proc),
             )
             for pid, size in memory.items()
         )
