@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from llm_lander_tui.errors import LanderError, SourceError
@@ -113,14 +114,21 @@ def resolve(name: str, progress: Progress, cancel: threading.Event) -> Model:
     return sources.resolve(name, progress=progress, cancel=cancel)
 
 
+def _each_engine() -> Iterator[Question]:
+    """The first question to one engine after the other; none is imported before its turn."""
+    from llm_lander_tui.engines import registry
+    from llm_lander_tui.planner.question import Question
+
+    for engine in registry.engines():
+        yield Question(engine=engine.id, context=FIRST_CONTEXT)
+
+
 def first_scenario(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> tuple[Scenario, str]:
     """The scenario of the first question; else, with the reason, of the first engine that can."""
-    from llm_lander_tui.engines import registry
-    from llm_lander_tui.planner.question import Question, scenario_of
+    from llm_lander_tui.planner.question import scenario_of
 
     wrong = ""
-    engines = (Question(engine=e.id, context=FIRST_CONTEXT) for e in registry.engines())
-    for asked in (question, *engines):
+    for asked in chain((question,), _each_engine()):
         try:
             return scenario_of(asked, model, gpus), wrong
         except LanderError as error:

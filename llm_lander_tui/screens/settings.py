@@ -41,7 +41,7 @@ class Line:
 
 def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
     """The settings that are stepped through."""
-    ids = [engine.id for engine in registry.engines()]
+    ids = tuple(registry.HOMES)
     return (
         Line(
             "theme",

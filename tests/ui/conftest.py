@@ -194,6 +194,7 @@ def plain_world(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = tuple(replace(recipe, family="tests") for recipe in named)
     monkeypatch.setattr(recipes, "offered", lambda model: plain)
     monkeypatch.setattr(registry, "engines", lambda: ENGINES)
+    monkeypatch.setattr(registry, "get", {engine.id: engine for engine in ENGINES}.__getitem__)
     monkeypatch.setattr(fit_details, "SETTLED", 0.001)
     monkeypatch.setattr(fit_details, "STILL", 0.001)
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
