@@ -165,5 +165,5 @@ def test_where_readings_come_from():
 def test_no_engine_at_all_is_said(model, fleet, monkeypatch):
     monkeypatch.setattr(registry, "engines", lambda: ())
     with pytest.raises(SourceError) as caught:
-        first_scenario(Question(engine="vllm"), model, fleet.chosen)
+        first_scenario(Question(engine="gone"), model, fleet.chosen)
     assert NAME in caught.value.message
