@@ -23,6 +23,7 @@ from llm_lander_tui.launch import (
     FIRST_MODEL,
     LaunchOptions,
     Load,
+    Start,
     first,
     first_scenario,
     gpu_source,
@@ -32,17 +33,16 @@ from llm_lander_tui.launch import (
 from llm_lander_tui.loading import Loader
 from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
 from llm_lander_tui.screens.lander_screen import FIRST_FRAME
-from llm_lander_tui.sheets import Sheets
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.themes import DARK, LIGHT
+from llm_lander_tui.way_back import WayBack
 from llm_lander_tui.workbench import Result, Workbench
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
     from llm_lander_tui.gpus.sampler import Sampler
-    from llm_lander_tui.launch import Start
     from llm_lander_tui.models.model import Model
     from llm_lander_tui.planner.launched import Launched
     from llm_lander_tui.planner.scenario import Scenario
@@ -59,7 +59,7 @@ STALE_READINGS = 3
 __all__ = ["LanderApp", "LaunchOptions", "run"]
 
 
-class LanderApp(Sheets):
+class LanderApp(WayBack):
     """Three screens around one state."""
 
     TITLE = "LLM-Lander"
@@ -97,7 +97,6 @@ class LanderApp(Sheets):
         self._answered = False
         self._start: Start | None = None
         self._model: Model | None = None
-        self._launched: Launched | None = None
         self._sampler: Sampler | None = None
         self.add_mode("gpus", _gpus_screen)
         self.add_mode("model", _model_screen)
@@ -202,10 +201,10 @@ class LanderApp(Sheets):
         """Called in the workbench's thread."""
         self.post_message(Worked(result))
 
-    def load_model(self, name: str) -> None:
-        """Read a model; the last name asked for wins."""
+    def load_model(self, name: str, launched: Launched | None = None) -> None:
+        """Read a model, for a start command where there is one; the last one asked for wins."""
         self.state.busy = f"loading {name}"
-        self._loader.start(name)
+        self._loader.start(name, launched)
 
     def on_progressed(self, message: Progressed) -> None:
         """Show how far a source is."""
@@ -225,35 +224,36 @@ class LanderApp(Sheets):
     def on_model_loaded(self, message: ModelLoaded) -> None:
         """Ask about the model that was read."""
         self.state.busy = ""
-        self._model = message.model
-        launched, self._launched = self._launched, None
-        if self.state.scenario is None:
+        state, launched = self.state, message.launched
+        if state.scenario is None and (launched is None or not state.fleet.chosen):
+            self._model = message.model
+            if launched is not None:
+                self._start = Start(message.model.name, launched.question)
             self._ask_first()
             return
         try:
             if launched is not None:
-                self._take_launched(launched, message.model)
+                self.take_launched(launched, message.model)
             else:
-                self.state.with_model(message.model)
+                state.with_model(message.model)
         except LanderError as error:
             self.say(error)
 
-    def _take_launched(self, launched: Launched, model: Model) -> None:
-        """Ask what a start command asked."""
-        from llm_lander_tui.planner.question import scenario_of
-
-        self.state.take(scenario_of(launched.question, model, self.state.fleet.chosen))
-        self.state.status = " ".join(("Planned from its command.", *launched.said))
-
     def on_model_failed(self, message: ModelFailed) -> None:
         """Say what failed and the ways on; the plan stays as it is."""
+        from llm_lander_tui.models.hub_errors import HubUnreachable
         from llm_lander_tui.screens.failure import FailureSheet
 
         self.state.busy = ""
-        self._launched = None
+        launched = message.launched
+        other = launched.otherwise if launched is not None else None
+        if other is not None and isinstance(message.error, HubUnreachable):
+            self.load_model(other.model, other)
+            return
         if self.state.scenario is None and message.name != FIRST_MODEL:
             self.load_model(FIRST_MODEL)
-        self.push_screen(FailureSheet(message.name, message.error))
+        again = partial(self.load_model, message.name, launched)
+        self.push_screen(FailureSheet(message.name, message.error, again))
 
     def _ask_first(self) -> None:
         """The first scenario, once there are a model and a card."""
@@ -285,10 +285,6 @@ class LanderApp(Sheets):
         state.scenario = scenario
         if self.options.resume and self._start is not None and not self._start.resumed:
             state.status = "There was no last scenario to resume."
-
-    def say(self, error: LanderError) -> None:
-        """A failure in the status line."""
-        self.state.status = str(error)
 
     # --- what-if keys ---
 
@@ -335,20 +331,6 @@ class LanderApp(Sheets):
         for card in fleet.chosen if alone else ():
             fleet = fleet.without(card)
         self.state.choose_cards(fleet.adding(gpus), "")
-
-    def plan_command(self, command: str | None) -> None:
-        """Plan what a start command asks for."""
-        from llm_lander_tui.planner.launched import parse_command
-
-        if not command:
-            self.state.status = "The command line of this process is hidden."
-            return
-        try:
-            self._launched = parse_command(command)
-        except LanderError as error:
-            self.say(error)
-            return
-        self.load_model(self._launched.model)
 
     def action_cancel(self) -> None:
         """Stop waiting for a model."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from llm_lander_tui.launch import Load
+    from llm_lander_tui.planner.launched import Launched
 
 
 class Loader:
@@ -32,23 +33,24 @@ class Loader:
         self._cancelled = threading.Event()
         return self._cancelled
 
-    def start(self, name: str) -> None:
-        """Read a model in a thread."""
-        threading.Thread(target=self.read, args=(name, self.begin()), daemon=True).start()
+    def start(self, name: str, launched: Launched | None = None) -> None:
+        """Read a model in a thread, for a start command where there is one."""
+        arguments = (name, self.begin(), launched)
+        threading.Thread(target=self.read, args=arguments, daemon=True).start()
 
     def cancel(self) -> None:
         """Tell nothing more of what is being read."""
         self._cancelled.set()
 
-    def read(self, name: str, cancelled: threading.Event) -> None:
+    def read(self, name: str, cancelled: threading.Event, launched: Launched | None = None) -> None:
         """Read a model in this thread, and tell what came of it unless it was given up."""
         try:
-            message: Message = ModelLoaded(self._load(name, self._progress, cancelled))
+            message: Message = ModelLoaded(self._load(name, self._progress, cancelled), launched)
         except LanderError as error:
-            message = ModelFailed(name, error)
+            message = ModelFailed(name, error, launched)
         except Exception as error:  # noqa: BLE001 - a defect of a source must not end the program
             failure = SourceError("Unexpected failure", f"{name} could not be read: {error!r}.")
-            message = ModelFailed(name, failure)
+            message = ModelFailed(name, failure, launched)
         if not cancelled.is_set():
             self._post(message)
 

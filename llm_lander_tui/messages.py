@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from llm_lander_tui.errors import LanderError
     from llm_lander_tui.gpus.gpu import Reading
     from llm_lander_tui.models.model import Model
+    from llm_lander_tui.planner.launched import Launched
     from llm_lander_tui.workbench import Result
 
 
@@ -48,6 +49,8 @@ class ModelLoaded(Message):
     """A model was read."""
 
     model: Model
+    launched: Launched | None = None
+    """The start command that it was read for."""
 
 
 @dataclass
@@ -56,3 +59,5 @@ class ModelFailed(Message):
 
     name: str
     error: LanderError
+    launched: Launched | None = None
+    """The start command that it was to be read for."""

@@ -10,8 +10,10 @@ from llm_lander_tui.messages import ModelLoaded
 from llm_lander_tui.screens.lander_screen import LanderScreen
 
 if TYPE_CHECKING:
+    from llm_lander_tui.errors import LanderError
     from llm_lander_tui.models.model import Model
     from llm_lander_tui.models.peeks import Peeks
+    from llm_lander_tui.planner.launched import Launched
     from llm_lander_tui.state import LanderState
 
 
@@ -25,9 +27,13 @@ class Sheets(App[int]):
     """What was typed into the finder last."""
     _peeks: Peeks | None = None
 
-    def load_model(self, name: str) -> None:
-        """Read a model; the last name asked for wins."""
+    def load_model(self, name: str, launched: Launched | None = None) -> None:
+        """Read a model, for a start command where there is one; the last one asked for wins."""
         raise NotImplementedError
+
+    def say(self, error: LanderError) -> None:
+        """A failure in the status line."""
+        self.state.status = str(error)
 
     def action_find_model(self) -> None:
         """Open the finder."""

@@ -117,8 +117,12 @@ class LanderState(DOMNode):
         missing = [gpu for gpu in scenario.gpus if gpu not in self.fleet.cards]
         kept = [gpu for gpu in self.fleet.chosen if gpu in scenario.gpus]
         fleet = self.fleet
-        for card in fleet.chosen:
-            if card not in kept:
+        for card in fleet.cards:
+            if card in kept:
+                continue
+            if card in scenario.gpus:
+                fleet = fleet.toggled(card)
+            elif card in fleet.chosen:
                 fleet = fleet.without(card)
         fleet = fleet.adding(missing)
         self.set_reactive(LanderState.fleet, fleet)

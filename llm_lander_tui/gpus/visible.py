@@ -48,6 +48,21 @@ def visible(devices: Sequence[Device], environment: Mapping[str, str]) -> list[i
     return chosen
 
 
+def told(devices: Sequence[Device], value: str) -> tuple[list[int], str]:
+    """Positions of the cards that a list chooses, and what has to be said where some are not here.
+
+    No positions, where none is here: the choice of cards is then left as it is.
+    """
+    found = visible(devices, {VARIABLE: value}) or []
+    entries = [entry.strip() for entry in value.split(",")]
+    missing = [entry for entry in entries if not _named(entry, devices)]
+    if not found:
+        return found, f"{VARIABLE}={value} names no GPU that is here: the choice of cards is kept."
+    if missing:
+        return found, f"Of {VARIABLE}={value} only {len(found)} of {len(entries)} GPUs are here."
+    return found, ""
+
+
 def _named(entry: str, devices: Sequence[Device]) -> list[int]:
     """Positions of the devices that one entry of the list names."""
     entry = entry.strip()

@@ -32,6 +32,10 @@ _INLINE_FILE = re.compile(r"--(?:extra_llm_api_options|config)[ =]<\(printf '([^
 _CONTAINERS = frozenset(("docker", "podman", "nerdctl"))
 
 
+class UnknownServer(UsageError):
+    """No server is recognised in a text: it may be no start command at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A start command understood.
@@ -53,6 +57,20 @@ class Launched:
     def said(self) -> tuple[str, ...]:
         """Everything that has to be told of the reading, a sentence each."""
         return (*self.warnings, *(f"Not read: {words}." for words in self.unread))
+
+    @property
+    def in_words(self) -> str:
+        """What is asked, in a line: engine, model, and what the command itself sets."""
+        asked = self.question
+        made = None if asked.served is None else asked.served.quantize
+        parts = [registry.get(asked.engine).title, self.model]
+        parts += [f"{word} weights" for word in (asked.weights, made) if word]
+        parts += [f"{asked.kv} cache"] if asked.kv else []
+        parts += [f"{asked.context:,} tokens"] if asked.context else []
+        parts += [f"{asked.concurrency} sequences"] if asked.concurrency > 1 else []
+        parts += [f"TP {asked.tensor_parallel}"] if (asked.tensor_parallel or 1) > 1 else []
+        parts += [f"GPUs {self.visible}"] if self.visible else []
+        return " · ".join(parts)
 
 
 def parse_command(
@@ -105,7 +123,7 @@ def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
         dialect, first = contained
         return dialect, list(words[first:])
     known = ", ".join(" ".join(dialect.starts[0]) for dialect in DIALECTS)
-    raise UsageError("Unknown command", "No server is recognised in it.", f"Known: {known}.")
+    raise UnknownServer("Unknown command", "No server is recognised in it.", f"Known: {known}.")
 
 
 def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -21,8 +22,8 @@ class FailureSheet(Sheet):
         Binding("n", "manual", "by hand", id="failure.manual"),
     ]
 
-    def __init__(self, name: str, error: LanderError) -> None:
-        self.failed_name = name
+    def __init__(self, name: str, error: LanderError, again: Callable[[], None]) -> None:
+        self._again = again
         paragraphs = [
             Content.styled(error.title, f"bold {BAD}"),
             Content(error.message),
@@ -39,7 +40,7 @@ class FailureSheet(Sheet):
     def action_retry(self) -> None:
         """Read the same model again."""
         self.dismiss()
-        self.app.load_model(self.failed_name)  # type: ignore[attr-defined]
+        self._again()
 
     def action_find(self) -> None:
         """Back to the finder, with what was typed."""

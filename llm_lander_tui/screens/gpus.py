@@ -79,4 +79,4 @@ class GpusScreen(LanderScreen):
     def _plan_from_command(self) -> None:
         process = self.query_one(ProcessList).process
         if process is not None:
-            self.lander.plan_command(process.command)
+            self.lander.plan_process(process)
