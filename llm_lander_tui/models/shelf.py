@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,16 @@ class Hit:
     bytes: int = 0
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether a server has to be asked what it is."""
+        return self.source in {"Hub", QUANTISED, GGUF_OF_HUB, OLLAMA}
+
+    @property
+    def holds_files(self) -> bool:
+        """Whether it is a repository of which one GGUF file has to be chosen."""
+        return self.quant == GGUF and self.source in {"Hub", QUANTISED}
+
+    @property
     def repo(self) -> str:
         """The name without the file: all files of a repository are the same model."""
         of = _OF_REPO.fullmatch(self.name)
@@ -61,14 +72,14 @@ def presets(text: str) -> Iterator[Hit]:
 
 
 def cached(text: str) -> Iterator[Hit]:
-    """Models that were fetched before, the newest first."""
+    """Models that were fetched before from the server that is asked now, the newest first."""
     from llm_lander_tui.models.sources import age_text
     from llm_lander_tui.storage.profile_cache import ProfileCache
 
     words = text.lower().split()
     for entry in ProfileCache().entries():
-        name = entry.key.partition("@")[0]
-        if all(word in name.lower() for word in words):
+        name = entry.key.removeprefix(f"{os.environ.get('HF_ENDPOINT', '').rstrip('/')}/")
+        if "://" not in name and all(word in name.lower() for word in words):
             note = f"fetched {age_text(entry.age_seconds)} ago"
             yield Hit(name, "cache", note, local=True)
 

@@ -212,7 +212,7 @@ class ModelFinder(ModalScreen[str]):
 
     def _look_elsewhere(self, rows: Hits) -> None:
         """Ask for what is on the screen and not on this machine, once the words stand still."""
-        unknown = [hit for hit in rows.in_view if not hit.local and hit.name not in rows.seen]
+        unknown = [hit for hit in rows.in_view if hit.elsewhere and hit.name not in rows.seen]
         for hit in unknown:
             failure = self.peeks.known(hit)
             if isinstance(failure, LanderError):
@@ -221,11 +221,14 @@ class ModelFinder(ModalScreen[str]):
         asked = [h for h in unknown if h.source == shelf.OLLAMA or still]
         self.peeks.want(asked, lambda: self.post_message(Peeked()))
 
-    def _looked(self, found: dict[str, Glance | None]) -> None:
+    def _looked(self, found: dict[str, Glance | str]) -> None:
         if not self.is_attached:
             return
         rows = self.query_one(Hits)
-        rows.seen.update(found)
+        for name, seen in found.items():
+            rows.seen[name] = seen if isinstance(seen, Glance) else None
+            if isinstance(seen, str):
+                rows.failed[name] = seen
         rows.show(rows.hits, rows.wanted, rows.text)
         self._look()
 
@@ -318,8 +321,7 @@ def _inside(hit: Hit) -> str:
     """What is typed to see what a hit holds: a folder's entries, the files of a repository."""
     if hit.source == "folder":
         return hit.name
-    of_files = hit.quant == shelf.GGUF and hit.source in {"Hub", shelf.QUANTISED}
-    return f"{hit.name}:" if of_files else ""
+    return f"{hit.name}:" if hit.holds_files else ""
 
 
 def _files(repo: str, start: str, cancel: threading.Event) -> tuple[Hit, ...]:
@@ -337,24 +339,24 @@ def word_of(failure: LanderError) -> str:
 
 def _glances(
     scenario: Scenario, asked: Sequence[tuple[Hit, Model | None]]
-) -> dict[str, Glance | None]:
+) -> dict[str, Glance | str]:
     """What each hit would do, of the model that was looked into or else of the one on this machine.
 
-    None where it cannot be read, or where the engine does not load the format of its file.
+    A word in its place where it cannot be read, or where the engine does not load such a file.
     """
     from llm_lander_tui.models.sources import resolve
     from llm_lander_tui.planner import choices
 
-    found: dict[str, Glance | None] = {}
+    found: dict[str, Glance | str] = {}
     for hit, model in asked:
-        found[hit.name] = None
         try:
             read = resolve(hit.name) if model is None else model
             if hit.source == shelf.GGUF_OF_HUB:
                 able = {r.name for r in choices.weight_formats(read, scenario.engine)}
                 if able.isdisjoint(hit.files):
+                    found[hit.name] = ""
                     continue
             found[hit.name] = promised(scenario, read, hit.files)
-        except (LanderError, NotImplementedError):
-            continue
+        except (LanderError, NotImplementedError) as error:
+            found[hit.name] = word_of(error) if isinstance(error, LanderError) else ""
     return found

@@ -9,7 +9,7 @@ from textual.content import Content
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.planner.glance import Glance
-from llm_lander_tui.units import format_count, format_tokens
+from llm_lander_tui.units import format_bytes, format_count, format_tokens
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.words import (
@@ -89,9 +89,11 @@ class Hits(Rows):
         if seen is None:
             return (group, 2, -hit.bytes, 0)
         reach = seen.max_context or 0
-        lands = seen.max_context is not None and reach >= min(self.wanted, 2048)
         if hit.source == shelf.GGUF_OF_HUB:
-            return (group, 0 if lands else 3, -hit.bytes, 0)
+            # The largest file that gives the context that is asked for; then what else lands.
+            rank = 3 if seen.max_context is None else 0 if reach >= self.wanted else 1
+            return (group, rank, -hit.bytes, 0)
+        lands = seen.max_context is not None and reach >= min(self.wanted, 2048)
         if not self.text:
             good = seen.weights is not None and seen.weights.bits >= GOOD_BITS
             return (group, 0 if lands and good else 1, -seen.parameters, -reach)
@@ -142,7 +144,7 @@ class Hits(Rows):
         return _columns(
             hit.name,
             hit.source,
-            format_count(seen.parameters),
+            format_bytes(hit.bytes) if hit.files and hit.bytes else format_count(seen.parameters),
             seen.weights.name if seen.weights is not None else "–",
             format_tokens(seen.max_context) if seen.max_context is not None else "–",
             hit.created or "–",
@@ -162,7 +164,7 @@ class Hits(Rows):
 
 
 def _room(width: int) -> int:
-    return max(16, width - (62 if width >= ROOMY else 39))
+    return max(16, width - (67 if width >= ROOMY else 39))
 
 
 def _lead(name: str, source: str, width: int) -> Content:
@@ -236,6 +238,7 @@ class Foot(Lines):
                 width,
             )
         since = f"on the Hub since {hit.created}" if hit.created else ""
-        words = (hit.name, self.hits.failed.get(hit.name, ""), hit.note, since)
+        opens = "enter shows its files" if hit.holds_files else ""
+        words = (hit.name, self.hits.failed.get(hit.name, ""), hit.note, since, opens)
         about = " · ".join(word for word in words if word)
         return between(Content.styled(about, QUIET), waiting, width)

@@ -72,8 +72,11 @@ class StatusLine(Lines):
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line."""
         state = self.state
-        left = Content.assemble(" ", f"{state.busy} …" if state.busy else state.status)
-        return [between(left, Content.assemble(origin(state, self._waiting), " "), width)]
+        if state.busy:
+            stops = Content.assemble(("esc", KEY), (" stops waiting ", QUIET))
+            return [between(Content(f" {state.busy} …"), stops, width)]
+        origins = Content.assemble(origin(state, self._waiting), " ")
+        return [between(Content(f" {state.status}"), origins, width)]
 
 
 def origin(state: LanderState, waiting: int) -> Content:

@@ -25,8 +25,9 @@ def test_presets_are_found_by_a_part_of_the_name():
 
 def test_fetched_models_tell_their_age(monkeypatch):
     entries = (
-        SimpleNamespace(key="Org/Model-7B@main", age_seconds=7200.0),
-        SimpleNamespace(key="Org/Other@main", age_seconds=1.0),
+        SimpleNamespace(key="Org/Model-7B", age_seconds=7200.0),
+        SimpleNamespace(key="Org/Other@v2:Q4_K_M", age_seconds=1.0),
+        SimpleNamespace(key="http://mirror:8080/Org/Model-7B-it", age_seconds=1.0),
     )
     monkeypatch.setattr(
         profile_cache, "ProfileCache", lambda: SimpleNamespace(entries=lambda: entries)
@@ -35,7 +36,9 @@ def test_fetched_models_tell_their_age(monkeypatch):
     assert (found.name, found.source, found.local) == ("Org/Model-7B", "cache", True)
     assert found.note.startswith("fetched ")
     assert found.note.endswith(" ago")
-    assert len(list(shelf.cached(""))) == 2
+    assert [hit.name for hit in shelf.cached("")] == ["Org/Model-7B", "Org/Other@v2:Q4_K_M"]
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror:8080/")
+    assert [hit.name for hit in shelf.cached("model")] == ["Org/Model-7B", "Org/Model-7B-it"]
 
 
 @pytest.fixture
