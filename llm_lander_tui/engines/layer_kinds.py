@@ -22,17 +22,28 @@ def _kinds(architecture: Architecture) -> tuple[int, ...]:
     return tuple(place[layer] for layer in architecture.layers)
 
 
-def counted(architecture: Architecture, layers: range) -> Counted:
-    """(kind, layer, how often) of the layers in a range; a kind is a number for caches."""
-    kinds = _kinds(architecture)
-    if len(layers) == len(kinds):
-        return [(i, x, n) for i, (x, n) in enumerate(architecture.layer_groups)]
-    found = Counter(kinds[layers.start : layers.stop])
-    return [(kind, architecture.layer_groups[kind][0], n) for kind, n in sorted(found.items())]
-
+Counts = tuple[tuple[int, int], ...]
+"""(kind, how often); a kind is the place of a layer among the architecture's distinct ones."""
 
 Counted = Sequence[tuple[int, Layer, int]]
 """(kind, layer, how often)."""
+
+
+@lru_cache(maxsize=1024)
+def counts(architecture: Architecture, layers: range) -> Counts:
+    """How many layers of each kind a range holds."""
+    kinds = _kinds(architecture)
+    return tuple(sorted(Counter(kinds[layers.start : layers.stop]).items()))
+
+
+def of_counts(architecture: Architecture, kinds: Counts) -> Counted:
+    """The layers themselves with how often each occurs."""
+    return [(kind, architecture.layer_groups[kind][0], n) for kind, n in kinds]
+
+
+def counted(architecture: Architecture, layers: range) -> Counted:
+    """(kind, layer, how often) of the layers in a range."""
+    return of_counts(architecture, counts(architecture, layers))
 
 
 @dataclass(frozen=True, slots=True)

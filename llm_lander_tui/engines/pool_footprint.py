@@ -90,13 +90,14 @@ class PoolFootprint:
         )
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
-        found = [
-            r.fixed
-            + self._kv(r, context, concurrency)
-            + self._states(r, concurrency)
-            + context * concurrency * r.beside.draft_per_token
-            for r in self._ranks
-        ]
+        tokens = context * concurrency
+        found: list[int] = []
+        for number, r in enumerate(self._ranks):
+            if number % self._tp == 0:
+                # The ranks of a stage cache the same.
+                load = self._kv(r, context, concurrency) + self._states(r, concurrency)
+                load += tokens * r.beside.draft_per_token
+            found.append(r.fixed + load)
         return found + [0] * (len(self._scenario.gpus) - len(found))
 
     def weight_bytes(self, gpu: int) -> int:
@@ -235,19 +236,26 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
     tables = sum(ROPE_BYTES * t.positions * t.dim for t in architecture.rope)
     working = rules.activations.bytes + rules.graphs.bytes
     found = []
+    reserves: dict[Room, Reserve] = {}
     for number, gpu in enumerate(scenario.gpus[: tp * pp]):
-        stage = stages[number // tp]
-        layers = counted(architecture, stage)
-        loaded = stages_held[number // tp].tensors + stages_held[number // tp].padding + tables
-        if rules.absorbs_latent:
-            loaded += sum(n * absorbed_bytes(layer, tp) for _, layer, n in layers)
-        segments = rank_waste(weights, tp, stage, number // tp == 0, number // tp == pp - 1)
+        place, rank = divmod(number, tp)
+        if rank == 0:
+            # The ranks of a stage hold the same; only their cards may differ.
+            stage, last = stages[place], place == pp - 1
+            layers = counted(architecture, stage)
+            loaded = stages_held[place].tensors + stages_held[place].padding + tables
+            if rules.absorbs_latent:
+                loaded += sum(n * absorbed_bytes(layer, tp) for _, layer, n in layers)
+            segments = rank_waste(weights, tp, stage, place == 0, last)
+            beside = beside_pool(scenario, stage, last=last)
+            held = loaded + segments + beside.fixed
+            rows, state = _cached(architecture, stage, scenario.kv, tp, rules)
         context = cuda_context_bytes(gpu, "torch")
         outside = context.bytes + rules.libraries.bytes
-        beside = beside_pool(scenario, stage, last=number // tp == pp - 1)
-        held = loaded + segments + beside.fixed
         room = Room(gpu.total_bytes, gpu.free_bytes, outside, held, working)
-        reserve = rules.reserve(room)
+        reserve = reserves.get(room)
+        if reserve is None:
+            reserve = reserves[room] = rules.reserve(room)
         least = max(reserve.bytes, scenario.margin_bytes)
         kept = max(least, working) if rules.working_inside else least + working
         found.append(
@@ -255,18 +263,8 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
                 weights=loaded,
                 segments=segments,
                 layers=len(stage),
-                rows=row_sets(
-                    layers,
-                    scenario.kv,
-                    lambda _, row: _row_bytes(row, scenario.kv, tp, rules.kv_scale_bytes),
-                    last_missing=False,
-                ),
-                state=sum(
-                    n * _state_bytes(m.state, tp, rules)
-                    for _, x, n in layers
-                    for m in x.mixers
-                    if m.state
-                ),
+                rows=rows,
+                state=state,
                 context=context,
                 reserve=reserve,
                 fixed=outside + held + kept,
@@ -275,6 +273,23 @@ def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Ran
             )
         )
     return tuple(found)
+
+
+def _cached(
+    architecture: Architecture, stage: range, kv: KvFormat, tp: int, rules: PoolRules
+) -> tuple[tuple[Rows, ...], int]:
+    """What a rank of a stage caches: the rows of its layers, and the state of a slot."""
+    layers = counted(architecture, stage)
+    rows = row_sets(
+        layers,
+        kv,
+        lambda _, row: _row_bytes(row, kv, tp, rules.kv_scale_bytes),
+        last_missing=False,
+    )
+    state = sum(
+        n * _state_bytes(m.state, tp, rules) for _, x, n in layers for m in x.mixers if m.state
+    )
+    return rows, state
 
 
 def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from llm_lander_tui.engines.beside import Beside, beside_modules
-from llm_lander_tui.engines.layer_kinds import Counted, Rows, counted, places, row_sets
+from llm_lander_tui.engines.layer_kinds import (
+    Counted,
+    Counts,
+    Rows,
+    counts,
+    of_counts,
+    places,
+    row_sets,
+)
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules, even_layers, place_layers
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
@@ -92,11 +100,10 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
             memory = weights_held(weights, layers, outer=True)
             rounding = max(0, memory.allocated - own)
             spare = max(0, memory.reserved - memory.allocated)
-        mine = counted(architecture, layers)
-        stages = [s for kind, _, _ in mine for s in _stages(architecture, kind, how)]
-        head = _quantised_head(weights)
+        share = _share(architecture, counts(architecture, layers), scenario.kv, rules, how)
+        stages, head = share.stages, _quantised_head(weights)
         if how.dequantised_copies and gpu == head_gpu and head is not None:
-            stages.append(expanded_stage(head, 0, how))
+            stages = largest_stages((*stages, expanded_stage(head, 0, how)))
         rotated = _rotated(architecture)
         tables = 0
         if rules.rope_tables and architecture.context_limit is not None:
@@ -108,14 +115,12 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 rounding=rounding,
                 reserved=spare,
                 layers=layers,
-                rows=_rows(mine, scenario.kv, rules),
-                state=sum(
-                    n * _state_bytes(m.state) for _, x, n in mine for m in x.mixers if m.state
-                ),
-                stages=largest_stages(stages),
+                rows=share.rows,
+                state=share.state,
+                stages=stages,
                 masks=masks,
                 stream=element * (first * architecture.hidden_size + 2 * rotated) + INDEX_BYTES,
-                growth=_growth(mine, scenario.kv, rules),
+                growth=share.growth,
                 logits=(element + LOGIT_BYTES) * architecture.vocab_size * (gpu == head_gpu),
                 hidden=element * architecture.hidden_size,
                 loading=_loaded_twice(weights, layers, rules, head=tied and first),
@@ -135,6 +140,30 @@ def _forward_pass(scenario: Scenario, rules: TorchRules) -> ForwardPass:
         half=scenario.kv.name == "f16" or scenario.weights.name == "FP16",
         repeats_kv=rules.repeats_kv,
         dequantised_copies=rules.dequantises * rules.dequantised_copies,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What some layers do whatever their weights are stored in; see `Device`."""
+
+    rows: tuple[Rows, ...]
+    state: int
+    stages: tuple[Stage, ...]
+    growth: int
+
+
+@lru_cache(maxsize=1024)
+def _share(
+    architecture: Architecture, kinds: Counts, kv: KvFormat, rules: TorchRules, how: ForwardPass
+) -> _Share:
+    """What so many layers of each kind do, which all weight formats have in common."""
+    mine = of_counts(architecture, kinds)
+    return _Share(
+        _rows(mine, kv, rules),
+        sum(n * _state_bytes(m.state) for _, x, n in mine for m in x.mixers if m.state),
+        largest_stages([s for kind, _, _ in mine for s in _stages(architecture, kind, how)]),
+        _growth(mine, kv, rules),
     )
 
 

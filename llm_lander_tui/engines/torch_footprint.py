@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.tied_head import left_out
@@ -24,6 +25,31 @@ LOGITS = Stage("the logits", 0)
 LOADING = Stage("loading, which holds some weights twice", 0)
 
 
+@lru_cache(maxsize=256)
+def _free_less_margin(free: int, margin: int) -> Budget:
+    """What is free on a card less the safety margin."""
+    return Budget(
+        max(0, free - margin),
+        f"{format_bytes(free)} free less {format_bytes(margin)} of safety margin; PyTorch itself "
+        "takes whatever is free.",
+    )
+
+
+def _working_alike(found: Sequence[Device]) -> tuple[int, ...]:
+    """For each GPU the first one whose cache and working memory are the same for every load."""
+    first: dict[tuple[object, ...], int] = {}
+    return tuple(
+        first.setdefault(
+            (
+                d.rows, d.state, d.stages, d.masks, d.stream, d.growth, d.logits, d.hidden,
+                d.loading,
+            ),
+            gpu,
+        )
+        for gpu, d in enumerate(found)
+    )  # fmt: skip
+
+
 class TorchFootprint:
     """Bytes per GPU for any context and concurrency; see `engines.base.Footprint`."""
 
@@ -38,18 +64,27 @@ class TorchFootprint:
         self.problems = problems
         self.notes = notes
         self.budgets = tuple(
-            Budget(
-                max(0, gpu.free_bytes - scenario.margin_bytes),
-                f"{format_bytes(gpu.free_bytes)} free less {format_bytes(scenario.margin_bytes)} "
-                "of safety margin; PyTorch itself takes whatever is free.",
-            )
-            for gpu in scenario.gpus
+            _free_less_margin(gpu.free_bytes, scenario.margin_bytes) for gpu in scenario.gpus
         )
         self._scenario = scenario
         self._devices = devices(scenario, rules)
+        self._like = _working_alike(self._devices)
+        self._always = [self._static(d, 0) + d.reserved + d.context.bytes for d in self._devices]
+        self._draft_per_token = [d.beside.draft_per_token for d in self._devices]
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
-        return [self._reserved(d, context, concurrency)[0] for d in self._devices]
+        tokens = context * concurrency
+        working: dict[int, int] = {}
+        for like in self._like:
+            if like not in working:
+                live = self._live(self._devices[like], context, concurrency)[0]
+                working[like] = live + int(SLACK * live)
+        return [
+            always + tokens * draft + working[like]
+            for always, draft, like in zip(
+                self._always, self._draft_per_token, self._like, strict=True
+            )
+        ]
 
     def allocated(self, context: int, concurrency: int) -> list[int]:
         """`torch.cuda.max_memory_allocated` per GPU: without CUDA context and allocator slack."""

@@ -14,6 +14,7 @@ span drivers from 2019 to 2026, so the law belongs to the hardware rather than t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from llm_lander_tui.gpus.gpu import Gpu
@@ -73,8 +74,13 @@ def cuda_context_bytes(gpu: Gpu, stack: str = "bare") -> ContextSize:
     Holds for Linux and CUDA 11.7 or newer, whose kernels load when first used. Raises `KeyError`
     for an unknown stack.
     """
+    return _context_of(resident_threads(gpu), stack)
+
+
+@lru_cache(maxsize=256)
+def _context_of(threads: int | None, stack: str) -> ContextSize:
+    """The context on a card of so many resident threads (None: unknown)."""
     extra = STACK_BYTES[stack]
-    threads = resident_threads(gpu)
     if threads is None:
         return ContextSize(
             UNKNOWN_CARD_BYTES + extra,

@@ -48,14 +48,18 @@ def _broken(weights: Weights, tensor_parallel: int, expert_parallel: bool) -> st
 @lru_cache(maxsize=1024)
 def _scaled(weights: Weights) -> tuple[tuple[Tensor, ScaledStorage], ...]:
     """The distinct tensors whose scales are shared by blocks."""
-    found: dict[tuple[Tensor, ScaledStorage], None] = {}
+    found: list[tuple[Tensor, ScaledStorage]] = []
+    seen: set[tuple[int, int]] = set()
     for weight in weights.tensors:
         storage = weight.storage
-        if not isinstance(storage, ScaledStorage):
+        # Equal layers share their tensor and storage objects.
+        key = id(weight.tensor), id(storage)
+        if key in seen or not isinstance(storage, ScaledStorage):
             continue
+        seen.add(key)
         blocks = max(storage.block_rows, storage.block_columns)
         if blocks > 1 and weight.tensor.shard in (*_ROWS, *_COLUMNS):
-            found[weight.tensor, storage] = None
+            found.append((weight.tensor, storage))
     return tuple(found)
 
 

@@ -83,16 +83,29 @@ class Weights:
     tensors: tuple[WeightTensor, ...]
 
     @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each tensor; equal layers share tensor and storage, whose sum is done once."""
+        known: dict[tuple[int, int], int] = {}
+        found = []
+        for t in self.tensors:
+            key = id(t.tensor), id(t.storage)
+            size = known.get(key)
+            if size is None:
+                size = known[key] = t.bytes
+            found.append(size)
+        return tuple(found)
+
+    @cached_property
     def bytes(self) -> int:
         """Bytes of the tensor data."""
-        return sum(t.bytes for t in self.tensors)
+        return sum(self.sizes)
 
     @cached_property
     def by_layer(self) -> dict[int | None, int]:
         """Bytes by layer; None is everything outside the layers."""
         found: dict[int | None, int] = {}
-        for t in self.tensors:
-            found[t.layer] = found.get(t.layer, 0) + t.bytes
+        for t, size in zip(self.tensors, self.sizes, strict=True):
+            found[t.layer] = found.get(t.layer, 0) + size
         return found
 
 

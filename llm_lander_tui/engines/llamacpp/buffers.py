@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.cache import ALIGNMENT, ROW_PADDING
-from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.tensors import Part, Shard
@@ -32,7 +31,7 @@ class ModelBuffers:
 
 
 @lru_cache(maxsize=512)
-def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptions) -> ModelBuffers:
+def model_buffers(weights: Weights, placement: Placement, cpu_moe_layers: int) -> ModelBuffers:
     """The weights by device (llama-model.cpp `load_tensors`, memory_models E).
 
     Embedding tables stay in host memory; a model without a head of its own gets a second copy of
@@ -42,8 +41,10 @@ def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptio
     held: dict[int, int] = {}
     host_weights: dict[tuple[int | None, str, bool], int] = {}
     head_copy = 0
-    has_head = any(t.tensor.part is Part.LM_HEAD for t in weights.tensors)
-    for t in weights.tensors:
+    has_head = any(t.layer is None and t.tensor.part is Part.LM_HEAD for t in weights.tensors)
+    # Equal layers share their tensor and storage objects, so each is padded once.
+    padded: dict[tuple[int, int, bool], int] = {}
+    for t, size in zip(weights.tensors, weights.sizes, strict=True):
         if t.tensor.part is Part.TOWER:
             continue
         if t.layer is None:
@@ -55,11 +56,15 @@ def model_buffers(weights: Weights, placement: Placement, options: LlamaCppOptio
                 held[placement.output] = held.get(placement.output, 0) + head_copy
         else:
             device = placement.layers[t.layer]
-            if t.layer < options.cpu_moe_layers and t.tensor.shard in EXPERT_SHARDS:
+            if t.layer < cpu_moe_layers and t.tensor.shard in EXPERT_SHARDS:
                 device = HOST
         if device == HOST and t.tensor.part is not Part.EMBEDDING:
-            host_weights[t.layer, t.tensor.name, t.tensor.bias] = t.bytes
-        held[device] = held.get(device, 0) + _tensor_bytes(t, device)
+            host_weights[t.layer, t.tensor.name, t.tensor.bias] = size
+        key = id(t.tensor), id(t.storage), device == HOST
+        taken = padded.get(key)
+        if taken is None:
+            taken = padded[key] = _tensor_bytes(t, device)
+        held[device] = held.get(device, 0) + taken
     return ModelBuffers(held, host_weights, head_copy)
 
 

@@ -10,7 +10,7 @@ from llm_lander_tui.engines.llamacpp.blocks import WeightBytes
 from llm_lander_tui.engines.llamacpp.cache import PADDING, Cells
 from llm_lander_tui.engines.llamacpp.graph import ROWS, TOKENS, Size
 from llm_lander_tui.engines.llamacpp.model_graph import ModelGraph, build_graph
-from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
+from llm_lander_tui.engines.llamacpp.options import FlashAttention, LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.placement import Placement
 from llm_lander_tui.engines.llamacpp.replay import evaluate, peaks
 from llm_lander_tui.engines.llamacpp.schedule import Schedule, schedule
@@ -135,7 +135,6 @@ def _working(sizes: tuple[int, ...]) -> Working:
     return Working(sizes[:-1], sizes[-1])
 
 
-@lru_cache(maxsize=256)
 def offloaded_compute(
     architecture: Architecture,
     kv: KvFormat,
@@ -143,5 +142,28 @@ def offloaded_compute(
     placement: Placement,
     gpus: int,
 ) -> ComputeModel:
-    """The compute buffers with all weights on GPUs, which every weight format shares."""
+    """The compute buffers with all weights on GPUs.
+
+    Every weight format shares them, and every server whose options make the same graph.
+    """
+    tokens = min(options.ubatch, options.batch)
+    of_graph = LlamaCppOptions(
+        ubatch=tokens,
+        batch=tokens,
+        flash_attention=FlashAttention.ON if options.uses_flash_attention else FlashAttention.OFF,
+        cpu_moe_layers=options.cpu_moe_layers,
+        kv_offload=options.kv_offload,
+        build=options.build,
+    )
+    return _offloaded(architecture, kv, of_graph, placement, gpus)
+
+
+@lru_cache(maxsize=256)
+def _offloaded(
+    architecture: Architecture,
+    kv: KvFormat,
+    options: LlamaCppOptions,
+    placement: Placement,
+    gpus: int,
+) -> ComputeModel:
     return ComputeModel(architecture, kv, options, placement, gpus=gpus, host_weights={})

@@ -57,7 +57,7 @@ class LlamaCppFootprint:
         weights = weights_of(architecture, scenario.weights)
         self._weights_name = scenario.weights.name
         self._stored_head = architecture.stored_head
-        self._model = model_buffers(weights, self.placement, options)
+        self._model = model_buffers(weights, self.placement, options.cpu_moe_layers)
         self._caches = device_caches(architecture, scenario.kv, options, self.placement)
         self._compute = self._compute_model(scenario)
         self._contexts = [cuda_context_bytes(gpu, "llama.cpp") for gpu in scenario.gpus]
