@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
@@ -19,12 +19,13 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Input
 
-from llm_lander_tui.errors import LanderError
+from llm_lander_tui.errors import LanderError, UsageError
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.models.peeks import Peeks
 from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.planner.glance import Glance, promised
+from llm_lander_tui.planner.launched import is_command, parse_command
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.widgets.hits import Foot, Hits
@@ -44,6 +45,8 @@ BATCH = 4
 MOST = 60
 OLLAMA, SEARCH, SISTERS, FILES = "ollama", "search", "sisters", "files"
 """The parts of the list that have to be waited for."""
+COMMAND = "command"
+"""The source of the hit that is a start command."""
 EARLY = string.ascii_letters + string.digits + string.punctuation + " "
 """Letters that may be typed before the finder is there."""
 
@@ -73,6 +76,12 @@ class Words(Input):
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave the finder's bindings for letters in force: they were typed before the focus."""
         return False
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Leave a start command, which no model is named like, to the app."""
+        if is_command(event.text):
+            event.prevent_default()
+            self.screen.dismiss()
 
 
 class ModelFinder(ModalScreen[str]):
@@ -115,7 +124,7 @@ class ModelFinder(ModalScreen[str]):
             yield Title("Find a model", "↑↓ enter plan it   ^n by hand   esc")
             text = Words(
                 self.text,
-                placeholder="name, owner/name, /path/to.gguf, ollama:name",
+                placeholder="name, owner/name, /path/to.gguf, ollama:name, a start command",
                 compact=True,
                 select_on_focus=False,
             )
@@ -177,6 +186,7 @@ class ModelFinder(ModalScreen[str]):
         text = self.text.strip()
         ollama = self._parts.get(OLLAMA, ())
         near = [
+            *_command(text),
             *shelf.files(self.text),
             *shelf.typed(text),
             *shelf.presets(text),
@@ -236,7 +246,9 @@ class ModelFinder(ModalScreen[str]):
         """The words stand still: search, or list the files of the repository that was named."""
         text = self._paused_at = self.text.strip()
         of = shelf.gguf_repo(text)
-        if text.startswith(("/", ".", "~")) or text.lower().startswith("ollama:"):
+        # A command line may hold keys and names that are nobody's business.
+        private = " -" in text or is_command(text)
+        if private or text.startswith(("/", ".", "~")) or text.lower().startswith("ollama:"):
             return
         if of is not None:
             self._ask(FILES, text, partial(_files, *of))
@@ -306,6 +318,10 @@ class ModelFinder(ModalScreen[str]):
             self.query_one(Input).value = inside
             self.query_one(Input).cursor_position = len(inside)
             return
+        if hit is not None and hit.source == COMMAND:
+            self.dismiss(None)
+            self.lander.plan_text(hit.name)
+            return
         name = hit.name if hit is not None else self.text.strip().rstrip(":")
         if name:
             self.lander.finder_text = self.text
@@ -315,6 +331,15 @@ class ModelFinder(ModalScreen[str]):
         """Describe a model by hand instead."""
         self.dismiss(None)
         self.lander.action_manual()
+
+
+def _command(text: str) -> tuple[Hit, ...]:
+    """What was typed as a server's start command, once it can be read."""
+    try:
+        launched = parse_command(text)
+    except UsageError:
+        return ()
+    return (Hit(text, COMMAND, launched.in_words),)
 
 
 def _inside(hit: Hit) -> str:
