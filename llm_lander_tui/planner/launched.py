@@ -105,6 +105,14 @@ def parse_command(
     return _launched(text, dialect.engine, found, environment, exists, unread=unread)
 
 
+def is_command(text: str) -> bool:
+    """Whether a server's start command is recognised in a text, complete or not."""
+    try:
+        return read_snippet(text) is not None or bool(_recognised(command_words(text)))
+    except UsageError:
+        return False
+
+
 def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
     """The server that words start, and the words after those that start it."""
     names = [os.path.basename(word) for word in words]  # noqa: PTH119

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
 
 HINTS = (
-    "How is the server started? Paste it as it stands: several lines, a prompt, variables before",
-    "it and docker run around it are read, too.",
-    "",
-    "  CUDA_VISIBLE_DEVICES=0,1 vllm serve Qwen/Qwen3-32B -tp 2 --max-model-len 32k",
-    "  llama-server -hf unsloth/Qwen3-8B-GGUF:Q4_K_M -c 16384 -ctk q8_0",
+    "How is the server started? Paste it as it stands, in several lines, with a prompt in front, "
+    "with variables or docker run before it. For example",
+    "  CUDA_VISIBLE_DEVICES=0,1 vllm serve Qwen/Qwen3-32B -tp 2",
+    "  llama-server -hf unsloth/Qwen3-8B-GGUF:Q4_K_M -c 16384",
     "  docker run --gpus all vllm/vllm-openai --model openai/gpt-oss-20b",
 )
 
