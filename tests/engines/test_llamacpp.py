@@ -19,7 +19,9 @@ from llm_lander_tui.engines.llamacpp import (
     best_cpu_moe,
     best_gpu_layers,
 )
+from llm_lander_tui.engines.llamacpp.builds import Build
 from llm_lander_tui.engines.llamacpp.cache import cells_of
+from llm_lander_tui.engines.llamacpp.compute import ComputeModel, offloaded_compute
 from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint
 from llm_lander_tui.engines.llamacpp.placement import place
 from llm_lander_tui.formats import kv_format
@@ -372,3 +374,35 @@ def test_a_gguf_file_of_the_hub_is_named_by_its_repository(name: str, words: str
     # In another format than the file's it is a file that is still to make.
     other = replace(scenario(), model=named, weights=recipes.get("Q8_0"))
     assert LLAMACPP.command(other, 4096).startswith("# Put a checkpoint of ")
+
+
+@pytest.mark.parametrize("name", [LLAMA, GEMMA])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"ubatch": 1024},
+        {"ubatch": 1024, "batch": 256},
+        {"flash_attention": FlashAttention.ON},
+        {"flash_attention": FlashAttention.OFF},
+        {"cpu_moe_layers": 3},
+        {"kv_unified": False},
+        {"swa_full": True},
+        {"kv_offload": False},
+        {"op_offload": False},
+        {"mmap": False},
+        {"build": Build(logits_of_batch=True)},
+        {"build": Build(copies_in_graph=False)},
+    ],
+    ids=str,
+)
+def test_options_that_make_the_same_graph_share_its_buffers(name: str, changed: dict) -> None:
+    options = replace(LlamaCppOptions(), **changed)
+    architecture, kv = model(name).architecture, kv_format("q8_0")
+    placed = place(len(architecture.layers), options, (GIB,))
+    alone = ComputeModel(architecture, kv, options, placed, gpus=1, host_weights={})
+    shared = offloaded_compute(architecture, kv, options, placed, 1)
+    for context in (512, 20000):
+        cells = cells_of(context, 2, options)
+        assert shared.exact(cells) == alone.exact(cells)
+        assert shared.planned(cells) == alone.planned(cells)

@@ -152,6 +152,7 @@ def offloaded_compute(
         batch=tokens,
         flash_attention=FlashAttention.ON if options.uses_flash_attention else FlashAttention.OFF,
         cpu_moe_layers=options.cpu_moe_layers,
+        swa_full=options.swa_full,
         kv_offload=options.kv_offload,
         build=options.build,
     )
