@@ -158,6 +158,16 @@ class LanderApp(WayBack):
             terminal.leave_after(GRACE)
             self.exit(return_code=1)
 
+    def _fatal_error(self) -> None:
+        """End with a sentence where Textual would show a traceback."""
+        from rich.text import Text
+
+        from llm_lander_tui.storage.crash import crashed
+
+        error = self._exception or RuntimeError("unknown")
+        keep_in = None if self._last_file is None else self._last_file.with_name("crash.txt")
+        self.panic(Text(f"llm-lander: {crashed(error, keep_in)}"))
+
     def on_unmount(self) -> None:
         """Let all threads go, and keep the scenario for `--resume`."""
         self.workbench.stop()
@@ -396,4 +406,8 @@ def run(options: LaunchOptions | None = None) -> int:
     """Open the program; its exit status."""
     app = LanderApp(options)
     app.run()
+    if app._exception is not None:
+        from llm_lander_tui.storage.crash import BROKEN
+
+        return BROKEN
     return app.return_code or 0

@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _drop_output()
         return _complain(SourceError("System", f"A call failed: {error}."), SOURCE_FAILED)
+    except Exception as error:  # noqa: BLE001
+        from llm_lander_tui.storage.crash import BROKEN, crashed
+
+        return _complain(crashed(error), BROKEN)
     return status
 
 

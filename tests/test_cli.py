@@ -297,3 +297,17 @@ def test_a_file_of_a_hub_out_of_reach_goes_by_its_name(capsys, monkeypatch, tmp_
     assert status == 0
     assert (report["model"]["name"], report["weights"]) == ("Qwen/Qwen3-8B", "Q4_K_M")
     assert "could not be read from the Hub" in report["warnings"][0]
+
+
+def test_a_mistake_of_the_program_is_a_sentence_and_keeps_its_traceback(
+    monkeypatch, tmp_path, capsys
+):
+    def fail():
+        raise ZeroDivisionError("of 0")
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("llm_lander_tui.models.presets.names", fail)
+    assert main(["models"]) == 70
+    told = capsys.readouterr().err
+    assert told.startswith("llm-lander: Internal error: ZeroDivisionError: of 0. Please report")
+    assert "Traceback" in next(tmp_path.rglob("crash.txt")).read_text()

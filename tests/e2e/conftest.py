@@ -128,12 +128,14 @@ def own_directories(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    """Starts `llm-lander` with arguments; ended when the test is."""
+    """Starts `llm-lander`, or what `code` makes of it, with arguments; ended when the test is."""
     started: list[Terminal] = []
 
     def start(*arguments: str, **options: object) -> Terminal:
         environment = own_directories(tmp_path) | options.pop("environment", {})
-        command = [sys.executable, "-m", "llm_lander_tui", *arguments]
+        code = options.pop("code", None)
+        named = ["-m", "llm_lander_tui"] if code is None else ["-c", code]
+        command = [sys.executable, *named, *arguments]
         terminal = Terminal(command, environment=environment, **options)
         started.append(terminal)
         return terminal

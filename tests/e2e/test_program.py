@@ -71,3 +71,20 @@ def test_eight_live_gpus_and_every_key_stay_within_the_byte_budget(program, size
         assert spent < 3000, f"{key}: {spent} bytes"
     terminal.press("q")
     assert terminal.wait_end() == 0
+
+
+def test_a_mistake_of_the_program_ends_with_a_sentence_and_keeps_its_traceback(program, tmp_path):
+    broken = (
+        "from llm_lander_tui.widgets.verdict import Verdict\n"
+        "def fail(*args): raise ZeroDivisionError('[/x] of 0')\n"
+        "Verdict.content_lines = fail\n"
+        "from llm_lander_tui.cli import main\n"
+        "raise SystemExit(main([]))\n"
+    )
+    terminal = program(code=broken)
+    assert terminal.wait_end(30) == 70
+    shown = terminal.plain()
+    assert "Internal error: ZeroDivisionError: [/x] of 0." in shown
+    assert "Traceback" not in shown
+    kept = next(tmp_path.rglob("crash.txt")).read_text()
+    assert kept.startswith("Traceback")
