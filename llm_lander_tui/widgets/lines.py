@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -120,6 +121,7 @@ def changed_runs(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
 def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
     """A strip cell by cell; a wide character stands in both of its cells."""
     for text, style, _ in strip:
-        for character in text:
-            for _cell in range(cell_len(character)):
-                yield character, style
+        if cell_len(text) == len(text):
+            yield from zip(text, repeat(style))
+        else:
+            yield from ((c, style) for c in text for _cell in range(cell_len(c)))

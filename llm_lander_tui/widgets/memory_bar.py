@@ -36,6 +36,20 @@ HOST_NAMED = GIB
 """Host memory from which the legend names it; the explanation always does."""
 
 
+def letters(labels: Iterable[str]) -> dict[str, str]:
+    """A letter for each label that no other has: its first that is still free."""
+    found: dict[str, str] = {}
+    for label in labels:
+        free = (c.upper() for c in label if c.isalpha() and c.upper() not in found.values())
+        found[label] = next(free, "?")
+    return found
+
+
+FREE = "free"
+LETTERS = letters([IN_USE, *(kind.value for kind in Kind), FREE])
+"""What tells the parts of the bar apart where colours do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Devices that look alike, shown as one bar."""
@@ -84,6 +98,7 @@ class MemoryBar(Lines):
     def __init__(self, state: LanderState) -> None:
         super().__init__(id="memory")
         self.state = state
+        self._tallest: tuple[object, int] = (None, 0)
 
     def on_mount(self) -> None:
         """Follow the plan."""
@@ -101,7 +116,16 @@ class MemoryBar(Lines):
         if len(shown) < len(found):
             rest = len(found) - len(shown)
             lines.append(Content.styled(f"and {rest} more with more to spare", QUIET))
-        return [*lines, *legend(plan, self.state.baseline, width)]
+        lines += legend(plan, self.state.baseline, width)
+        return [*lines, *self._kept_rows(plan, width, len(lines))]
+
+    def _kept_rows(self, plan: Plan, width: int, rows: int) -> list[Content]:
+        """Blank rows: the same cards keep their height, and nothing below them moves with a key."""
+        alike = (width, len(plan.devices), self.state.baseline is None)
+        before, tallest = self._tallest
+        tallest = max(rows, tallest) if before == alike else rows
+        self._tallest = (alike, tallest)
+        return [Content("")] * (tallest - rows)
 
 
 def _tightest(found: Sequence[Group], most: int) -> Sequence[Group]:
@@ -139,7 +163,7 @@ def bar(device: Device, gpu: Gpu, width: int) -> Content:
     ]
     needed = used + device.needed_bytes
     if needed < gpu.total_bytes:
-        parts.append(("free", gpu.total_bytes - needed, f"{QUIET} on $foreground 6%"))
+        parts.append((FREE, gpu.total_bytes - needed, f"{QUIET} on $foreground 6%"))
     scale = max(needed, gpu.total_bytes)
     line = _segments(parts, scale, width)
     if needed > gpu.total_bytes:
@@ -170,7 +194,7 @@ def _inside(label: str, size: int, room: int) -> str:
 
 def letter(label: str) -> str:
     """What a part of the bar too narrow for its name is marked with, and the legend begins with."""
-    return label[:1].upper()
+    return LETTERS[label]
 
 
 def by_kind(allocations: Iterable[Allocation]) -> list[tuple[Kind, int]]:
