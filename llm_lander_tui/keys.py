@@ -24,8 +24,8 @@ WHAT_IF = (
     _knob("right_curly_bracket", "fine", 1, "1,024 tokens more", "context.more"),
     _knob("c", "concurrency", 1, "twice the sequences", "concurrency.double"),
     _knob("C", "concurrency", -1, "half the sequences", "concurrency.half"),
-    _knob("t", "parallel", 1, "next tensor parallel degree", "parallel.next"),
-    _knob("T", "parallel", -1, "previous tensor parallel degree", "parallel.previous"),
+    _knob("t", "parallel", 1, "next tensor parallelism", "parallel.next"),
+    _knob("T", "parallel", -1, "previous tensor parallelism", "parallel.previous"),
 )
 """The what-if keys."""
 

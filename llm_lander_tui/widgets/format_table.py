@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,9 +25,9 @@ ROOM_FOR_AIR = 48
 """Columns from which cells stand apart."""
 
 
-def cell_width(width: int) -> int:
-    """Columns of a cell."""
-    return 9 if width >= ROOM_FOR_AIR else 8
+def cell_width(width: int, names: Iterable[str]) -> int:
+    """Columns of a cell: as many as its heading takes, and one that keeps it from its neighbour."""
+    return max([9 if width >= ROOM_FOR_AIR else 8, *(len(name) + 1 for name in names)])
 
 
 class FormatTable(ComparingRows, Pointing):
@@ -113,7 +113,7 @@ class FormatTable(ComparingRows, Pointing):
         first, last = self._window(width)
         cells = self.table[0].cells
         order = "by context" if self.by_context else "weights"
-        wide = cell_width(width)
+        wide = self._cell_width(width)
         names = [right(cell.kv.name, wide) for cell in cells[first:last]]
         line = Content.assemble(fitted(Content(order), LABEL), right("GiB", SIZE), *names)
         if last < len(cells):
@@ -135,7 +135,7 @@ class FormatTable(ComparingRows, Pointing):
 
     def _window(self, width: int) -> tuple[int, int]:
         count = len(self.table[0].cells) if self.table else 0
-        room = max(1, (width - LABEL - SIZE) // cell_width(width))
+        room = max(1, (width - LABEL - SIZE) // self._cell_width(width))
         left = min(self._left, max(0, count - room))
         left = self.column if self.column < left else max(left, self.column - room + 1)
         self._left = left
@@ -144,9 +144,13 @@ class FormatTable(ComparingRows, Pointing):
     def rows(self, width: int) -> Sequence[Content]:
         """One row per weight format."""
         first, last = self._window(width)
-        return [self._row(row, first, last, cell_width(width)) for row in self.table]
+        return [self._row(row, first, last, width) for row in self.table]
 
-    def _row(self, row: Row, first: int, last: int, wide: int) -> Content:
+    def _cell_width(self, width: int) -> int:
+        return cell_width(width, [cell.kv.name for row in self.table[:1] for cell in row.cells])
+
+    def _row(self, row: Row, first: int, last: int, width: int) -> Content:
+        wide = self._cell_width(width)
         cells = [self._cell(cell, wide) for cell in row.cells[first:last]]
         size = right(f"{row.weight_bytes / GIB:.1f}", SIZE)
         name = fitted(Content(row.weights.name), LABEL)
