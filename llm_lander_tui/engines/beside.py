@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm_lander_tui.engines.base import Allocation, Kind, Known
-from llm_lander_tui.engines.layer_kinds import counted
-from llm_lander_tui.engines.vllm.lora import lora_bytes
 from llm_lander_tui.formats import KvFormat
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.lora import SIXTEEN_BIT, THIRTY_TWO_BIT, adapter_elements
 from llm_lander_tui.memory.own_format import recipe_of
-from llm_lander_tui.memory.sharding import kv_heads_per_rank, rank_weights
+from llm_lander_tui.memory.sharding import kv_heads_per_rank, stage_bytes
 from llm_lander_tui.memory.weights import weights_of
-from llm_lander_tui.models.architecture import Architecture, Layer
-from llm_lander_tui.models.tensors import Part
+from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.planner.scenario import Lora, Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
-
-PEFT_BYTES = 4
-"""PEFT holds the adapters of a 16-bit model in FP32 (`autocast_adapter_dtype`)."""
-_ADAPTED = (Part.ATTENTION, Part.MLP, Part.MIXER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +61,13 @@ NOTHING = Beside()
 def beside_modules(scenario: Scenario, layers: range, *, first: bool) -> Beside:
     """Beside a model of PyTorch modules: PEFT adapters with their layers, the draft on one GPU.
 
-    Adapters take rank x (inputs + outputs) of every linear layer (memory_models F).
+    PEFT holds the adapters of a 16-bit model in FP32 (`autocast_adapter_dtype`).
     """
-    found = NOTHING
-    mine = counted(scenario.model.architecture, layers)
-    if scenario.lora is not None:
-        size = sum(n * _peft_bytes(layer, scenario.lora) for _, layer, n in mine)
-        found = Beside(size, _why(scenario.lora, "in FP32 beside every linear layer"))
+    found, lora = NOTHING, scenario.lora
+    if lora is not None:
+        elements = adapter_elements(scenario.model.architecture, layers)
+        size = THIRTY_TWO_BIT * lora.adapters * lora.rank * elements
+        found = Beside(size, _why(lora, "in FP32 beside every linear layer"))
     if scenario.draft is None or not first:
         return found
     architecture = scenario.draft.architecture
@@ -85,14 +80,13 @@ def beside_modules(scenario: Scenario, layers: range, *, first: bool) -> Beside:
     )
 
 
-def beside_pool(scenario: Scenario, stage: range, *, last: bool) -> Beside:
+def beside_pool(scenario: Scenario, degrees: Degrees, stage: range, *, last: bool) -> Beside:
     """Beside a served model: pools for adapters on every rank, the draft with the last stage."""
-    tp = max(1, scenario.tensor_parallel)
-    found = NOTHING
-    if scenario.lora is not None:
-        mine = counted(scenario.model.architecture, stage)
-        size = sum(n * lora_bytes(layer, scenario.lora, tp) for _, layer, n in mine)
-        found = Beside(size, _why(scenario.lora, "in 16 bits set aside for every linear layer"))
+    found, lora = NOTHING, scenario.lora
+    if lora is not None:
+        elements = adapter_elements(scenario.model.architecture, stage, degrees)
+        size = SIXTEEN_BIT * lora.adapters * lora.rank * elements
+        found = Beside(size, _why(lora, "in 16 bits set aside for every linear layer"))
     if scenario.draft is None or not last:
         return found
     architecture = scenario.draft.architecture
@@ -100,23 +94,14 @@ def beside_pool(scenario: Scenario, stage: range, *, last: bool) -> Beside:
     return Beside(
         found.adapters,
         found.adapters_why,
-        rank_weights(weights, tp)[0],
-        _cache_bytes(architecture, scenario.kv, tp),
+        stage_bytes(weights, replace(degrees, pipeline=1))[0],
+        _cache_bytes(architecture, scenario.kv, degrees.tensor),
         scenario.draft.name,
     )
 
 
 def _why(lora: Lora, how: str) -> str:
     return f"{lora.adapters} adapters of rank {lora.rank}, {how}."
-
-
-def _peft_bytes(layer: Layer, lora: Lora) -> int:
-    sides = sum(
-        t.copies * (t.rows + t.columns)
-        for t in layer.tensors()
-        if t.linear and t.part in _ADAPTED and t.name != "ffn_gate_inp"
-    )
-    return PEFT_BYTES * lora.adapters * lora.rank * sides
 
 
 def _cache_bytes(architecture: Architecture, kv: KvFormat, tp: int) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
+from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.planner.scenario import Scenario
@@ -59,7 +59,7 @@ class LmDeploy(PoolEngine):
     drafts: ClassVar[bool] = False
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options = options_of(scenario)
+        options, degrees = options_of(scenario), degrees_of(scenario)
         fraction = options.cache_max_entry_count
 
         def reserve(room: Room) -> Reserve:
@@ -73,8 +73,9 @@ class LmDeploy(PoolEngine):
 
         return PoolRules(
             reserve=reserve,
+            degrees=degrees,
             working_inside=True,
-            activations=step(scenario, options.max_prefill_token_num),
+            activations=step(scenario, degrees, options.max_prefill_token_num),
             graphs=Estimate(0, "TurboMind captures no CUDA graphs."),
             libraries=libraries(scenario),
             block=options.cache_block_seq_len,

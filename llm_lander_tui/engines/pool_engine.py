@@ -9,6 +9,7 @@ from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.pool_footprint import PoolFootprint, step_bytes
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -46,6 +47,10 @@ class PoolEngine(ABC):
         """How the engine spends memory on this scenario."""
 
     def footprint(self, scenario: Scenario) -> PoolFootprint:
+        return PoolFootprint(scenario, self.rules(scenario), self.problems(scenario))
+
+    def problems(self, scenario: Scenario) -> tuple[str, ...]:
+        """Why the engine does not take the scenario, whatever the memory."""
         problems: tuple[str, ...] = ()
         if not self.runs(scenario.weights, scenario.model):
             problems = (
@@ -56,16 +61,21 @@ class PoolEngine(ABC):
             problems += (f"{self.title} has no pipeline parallelism; legal degree: 1.",)
         if scenario.draft is not None and not self.drafts:
             problems += (f"{self.title} takes no draft model.",)
-        return PoolFootprint(scenario, self.rules(scenario), problems)
+        return problems
 
     @abstractmethod
     def command(self, scenario: Scenario, context: int) -> str: ...
 
 
-def step(scenario: Scenario, tokens: int) -> Estimate:
+def degrees_of(scenario: Scenario, *, whole_experts: bool = False) -> Degrees:
+    """The scenario's own degrees, one copy of the model."""
+    tp, pp = max(1, scenario.tensor_parallel), max(1, scenario.pipeline_parallel)
+    return Degrees(tp, pp, whole_experts=whole_experts)
+
+
+def step(scenario: Scenario, degrees: Degrees, tokens: int) -> Estimate:
     """Activations of a step of `tokens` tokens."""
-    tp = max(1, scenario.tensor_parallel)
-    size = step_bytes(scenario.model.architecture, tokens, tp)
+    size = step_bytes(scenario.model.architecture, tokens, degrees)
     return Estimate(
         size,
         f"a step of {format_tokens(tokens)} tokens through the widest layer: {format_bytes(size)}.",

@@ -10,21 +10,21 @@ from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.beside import Beside, beside_pool
 from llm_lander_tui.engines.layer_kinds import Rows, counted, row_sets
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.rank_cards import too_many_ranks, unused_cards
 from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
-from llm_lander_tui.engines.vllm.weights import Division, absorbed_bytes, stage_weights
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
 from llm_lander_tui.memory.allocator import rank_waste
-from llm_lander_tui.memory.group_sharding import group_problems
-from llm_lander_tui.memory.sharding import (
-    kv_heads_per_rank,
-    parallel_problems,
-    pipeline_stages,
-)
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.divisibility import parallel_problems
+from llm_lander_tui.memory.ranks import rank_weights, rope_table_bytes
+from llm_lander_tui.memory.sharding import kv_heads_per_rank, pipeline_stages
+from llm_lander_tui.memory.step import dense_elements, expert_elements
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.cache import KvRow, RecurrentState
+from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import ceil_div, format_bytes, format_tokens, round_up
 
@@ -58,30 +58,18 @@ class PoolFootprint:
     ) -> None:
         self.rules = rules
         self._scenario = scenario
-        tp, pp = max(1, scenario.tensor_parallel), max(1, scenario.pipeline_parallel)
-        self._tp = tp
-        architecture = scenario.model.architecture
-        weights = weights_of(architecture, scenario.weights)
-        found = [
+        architecture, degrees = scenario.model.architecture, rules.degrees
+        self.problems = (
             *problems,
-            *parallel_problems(architecture, tp),
-            *group_problems(weights, tp, rules.expert_parallel),
-        ]
-        if tp * pp > len(scenario.gpus):
-            found.append(
-                f"Tensor parallel {tp} x pipeline parallel {pp} takes {tp * pp} GPUs, and "
-                f"{len(scenario.gpus)} are chosen."
-            )
-        self.problems = tuple(found)
+            *parallel_problems(architecture, weights_of(architecture, scenario.weights), degrees),
+            *too_many_ranks(degrees, len(scenario.gpus)),
+        )
         self.notes: tuple[str, ...] = (
             "The pool takes all that the budget rule leaves it: the process shows it as used.",
         )
-        if tp * pp < len(scenario.gpus):
-            self.notes += (
-                f"{len(scenario.gpus) - tp * pp} of the chosen GPUs stay unused: tensor parallel "
-                f"{tp} x pipeline parallel {pp} takes {tp * pp}.",
-            )
-        self._ranks = _ranks(scenario, rules, tp, pp)
+        if degrees.ranks < len(scenario.gpus):
+            self.notes += (unused_cards(degrees, len(scenario.gpus) - degrees.ranks),)
+        self._ranks = _ranks(scenario, rules)
         self.budgets = tuple(
             Budget(gpu.free_bytes, self._ranks[i].reserve.why)
             if i < len(self._ranks)
@@ -90,12 +78,14 @@ class PoolFootprint:
         )
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
-        tokens = context * concurrency
+        degrees = self.rules.degrees
+        sequences = degrees.sequences(concurrency)
+        tokens = context * sequences
         found: list[int] = []
         for number, r in enumerate(self._ranks):
-            if number % self._tp == 0:
+            if number % degrees.tensor == 0:
                 # The ranks of a stage cache the same.
-                load = self._kv(r, context, concurrency) + self._states(r, concurrency)
+                load = self._kv(r, context, sequences) + self._states(r, sequences)
                 load += tokens * r.beside.draft_per_token
             found.append(r.fixed + load)
         return found + [0] * (len(self._scenario.gpus) - len(found))
@@ -153,9 +143,10 @@ class PoolFootprint:
         return concurrency * total
 
     def allocations(self, context: int, concurrency: int) -> tuple[Allocation, ...]:
+        sequences = self.rules.degrees.sequences(concurrency)
         found: list[Allocation] = []
         for gpu, rank in enumerate(self._ranks):
-            found += self._itemised(gpu, rank, context, concurrency)
+            found += self._itemised(gpu, rank, context, sequences)
         return tuple(a for a in found if a.bytes)
 
     def _itemised(self, gpu: int, r: _Rank, context: int, concurrency: int) -> list[Allocation]:
@@ -179,7 +170,8 @@ class PoolFootprint:
                 Kind.WEIGHTS,
                 r.weights,
                 Known.EXACT,
-                f"{self._scenario.weights.name} shards of {r.layers} layers, one of {self._tp}"
+                f"{self._scenario.weights.name} shards of {r.layers} layers, one of "
+                f"{rules.degrees.tensor}"
                 f"{left_out(self._scenario.model.architecture)}.",
                 source="parallel linear layers, vocabulary padded to 64 rows",
             ),
@@ -227,27 +219,26 @@ class PoolFootprint:
         ]
 
 
-def _ranks(scenario: Scenario, rules: PoolRules, tp: int, pp: int) -> tuple[_Rank, ...]:
-    architecture = scenario.model.architecture
+def _ranks(scenario: Scenario, rules: PoolRules) -> tuple[_Rank, ...]:
+    architecture, degrees = scenario.model.architecture, rules.degrees
+    tp, pp = degrees.tensor, degrees.pipeline
     weights = weights_of(architecture, scenario.weights)
-    division = Division(tp, pp, rules.expert_parallel, rules.tile)
-    stages_held = stage_weights(architecture, scenario.weights, division)
+    stages_held = rank_weights(architecture, scenario.weights, degrees, rules.tile)
     stages = pipeline_stages(len(architecture.layers), pp)
-    tables = sum(ROPE_BYTES * t.positions * t.dim for t in architecture.rope)
+    tables = rope_table_bytes(architecture, ROPE_BYTES)
     working = rules.activations.bytes + rules.graphs.bytes
     found = []
     reserves: dict[Room, Reserve] = {}
-    for number, gpu in enumerate(scenario.gpus[: tp * pp]):
-        place, rank = divmod(number, tp)
-        if rank == 0:
+    for rank, gpu in enumerate(scenario.gpus[: degrees.ranks]):
+        if rank % tp == 0:
             # The ranks of a stage hold the same; only their cards may differ.
-            stage, last = stages[place], place == pp - 1
-            layers = counted(architecture, stage)
-            loaded = stages_held[place].tensors + stages_held[place].padding + tables
+            place = degrees.stage(rank)
+            stage, shards, last = stages[place], stages_held[place], place == pp - 1
+            loaded = shards.tensors + shards.padding + tables
             if rules.absorbs_latent:
-                loaded += sum(n * absorbed_bytes(layer, tp) for _, layer, n in layers)
-            segments = rank_waste(weights, tp, stage, place == 0, last)
-            beside = beside_pool(scenario, stage, last=last)
+                loaded += shards.absorbed
+            segments = rank_waste(weights, degrees, stage, place == 0, last)
+            beside = beside_pool(scenario, degrees, stage, last=last)
             held = loaded + segments + beside.fixed
             rows, state = _cached(architecture, stage, scenario.kv, tp, rules)
         context = cuda_context_bytes(gpu, "torch")
@@ -319,23 +310,16 @@ def _state_bytes(state: RecurrentState, tp: int, rules: PoolRules) -> int:
 
 
 @lru_cache(maxsize=1024)
-def step_bytes(architecture: Architecture, tokens: int, tp: int) -> int:
-    """Largest working set of a layer for `tokens` tokens at 16 bits on one of `tp` ranks.
+def step_bytes(architecture: Architecture, tokens: int, degrees: Degrees) -> int:
+    """Largest working set of a layer for `tokens` tokens at 16 bits on one rank.
 
-    2·T·(3·ff/TP + 2h), or for experts 2·T·k·(max(ffe/TP, h) + max(2·ffe/TP, h)), and 2·T·h of
-    residual (memory_models C.2, C.3).
+    That of its MLP, its input and output, and the residual stream (memory_models C.2, C.3).
     """
-    widest = max((_mlp_width(layer, tp) for layer, _ in architecture.layer_groups), default=0)
+    widest = max((_mlp_width(layer, degrees) for layer, _ in architecture.layer_groups), default=0)
     return 2 * tokens * (widest + 3 * architecture.hidden_size)
 
 
-def _mlp_width(layer: Layer, tp: int) -> int:
-    mlp = layer.mlp
-    if mlp is None:
-        return 0
-    intermediate = ceil_div(getattr(mlp, "intermediate", 0), tp)
-    if mlp.kind != "experts":
-        return 3 * intermediate
-    hidden = getattr(mlp, "hidden", 0)
-    active = getattr(mlp, "active", 1)
-    return int(active) * (max(intermediate, hidden) + max(2 * intermediate, hidden))
+def _mlp_width(layer: Layer, degrees: Degrees) -> int:
+    if isinstance(layer.mlp, DenseMlp):
+        return dense_elements(layer.mlp, degrees)
+    return expert_elements(layer.mlp, degrees) if isinstance(layer.mlp, ExpertsMlp) else 0

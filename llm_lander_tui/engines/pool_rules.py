@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llm_lander_tui.engines.base import Known
-from llm_lander_tui.engines.vllm.weights import Tile
-
-UNPADDED = Tile()
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.ranks import UNPADDED, Tile
 
 
 class Windows(StrEnum):
@@ -61,16 +60,17 @@ class Room:
 class PoolRules:
     """How an engine with a token pool runs a model.
 
-    `reserve` is the budget rule. `working_inside` tells that activations and graphs live in what it
-    keeps free; otherwise they come on top. `block` is the tokens of a page, `window_share` the
-    tokens of window layers per token of the others (Windows.SHARE), `state_slots` the recurrent
-    states per running sequence, `state_bytes` the bytes of a recurrent element where the config
-    does not say, `kv_scale_bytes` the bytes beside each head's keys and values in an integer cache.
-    `absorbs_latent`: the up-projections of latent attention are kept twice.
-    `tile`: what MXFP4 expert kernels pad each expert to.
+    `reserve` is the budget rule, `degrees` how the model is divided over ranks. `working_inside`
+    tells that activations and graphs live in what the rule keeps free; otherwise they come on top.
+    `block` is the tokens of a page, `window_share` the tokens of window layers per token of the
+    others (Windows.SHARE), `state_slots` the recurrent states per running sequence, `state_bytes`
+    the bytes of a recurrent element where the config does not say, `kv_scale_bytes` the bytes
+    beside each head's keys and values in an integer cache. `absorbs_latent`: the up-projections of
+    latent attention are kept twice. `tile`: what MXFP4 expert kernels pad each expert to.
     """
 
     reserve: Callable[[Room], Reserve]
+    degrees: Degrees
     working_inside: bool
     activations: Estimate
     graphs: Estimate
@@ -82,6 +82,5 @@ class PoolRules:
     state_bytes: int = 4
     kv_scale_bytes: int = 0
     absorbs_latent: bool = False
-    expert_parallel: bool = False
     tile: Tile = UNPADDED
     source: str = ""

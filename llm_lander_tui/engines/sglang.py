@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
@@ -11,12 +12,14 @@ from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.pool_engine import (
     PoolEngine,
     cast_words,
+    degrees_of,
     libraries,
     smallest_gb,
     step,
 )
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room, Windows
 from llm_lander_tui.engines.visible_cards import on_cards
+from llm_lander_tui.memory.degrees import Degrees, Shared
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
 
@@ -44,7 +47,11 @@ GRAPH_SPREAD = 0.7
 
 @dataclass(frozen=True, slots=True)
 class SglangOptions:
-    """Arguments of `sglang.launch_server`; None takes SGLang's own choice."""
+    """Arguments of `sglang.launch_server`; None takes SGLang's own choice.
+
+    `data_parallel` copies of the model stand behind a router, or with `dp_attention` copies of the
+    attention within the tensor parallel ranks.
+    """
 
     mem_fraction_static: float | None = None
     chunked_prefill_size: int | None = None
@@ -53,6 +60,13 @@ class SglangOptions:
     page_size: int = 1
     swa_full_tokens_ratio: float = 0.8
     expert_parallel: bool = False
+    data_parallel: int = 1
+    dp_attention: bool = False
+
+    @property
+    def copies(self) -> int:
+        """See `engines.rank_cards.Copying`; DP attention stays within the cards of one copy."""
+        return 1 if self.dp_attention else self.data_parallel
 
 
 OPTIONS = (
@@ -81,6 +95,19 @@ OPTIONS = (
         "--ep-size",
         "whole experts on each GPU, not a part of each",
         (False, True),
+        experts_only=True,
+    ),
+    Option(
+        "data_parallel",
+        "--dp-size",
+        "copies of the model, or of its attention, that each serve their own sequences",
+        (1, 2, 4, 8),
+    ),
+    Option(
+        "dp_attention",
+        "--enable-dp-attention",
+        "attention copied --dp-size times within the tensor parallel ranks",
+        (False, True),
     ),
 )
 
@@ -99,6 +126,7 @@ class Sglang(PoolEngine):
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)
+        degrees = parallel_degrees(scenario, options)
         fraction, why = static_fraction(scenario, options)
 
         def reserve(room: Room) -> Reserve:
@@ -113,8 +141,9 @@ class Sglang(PoolEngine):
 
         return PoolRules(
             reserve=reserve,
+            degrees=degrees,
             working_inside=True,
-            activations=step(scenario, chunk_size(scenario, options)),
+            activations=step(scenario, degrees, chunk_size(scenario, options)),
             graphs=_graphs(scenario, options),
             libraries=libraries(scenario),
             block=options.page_size,
@@ -122,9 +151,17 @@ class Sglang(PoolEngine):
             window_share=options.swa_full_tokens_ratio,
             state_slots=STATE_SLOTS,
             absorbs_latent=True,
-            expert_parallel=options.expert_parallel,
             source=SOURCE,
         )
+
+    def problems(self, scenario: Scenario) -> tuple[str, ...]:
+        found, options = super().problems(scenario), options_of(scenario)
+        tp, dp = scenario.tensor_parallel, options.data_parallel
+        if not options.dp_attention or tp % dp == 0:
+            return found
+        legal = ", ".join(str(n) for n in range(1, tp + 1) if tp % n == 0)
+        told = f"DP attention divides the {tp} tensor parallel ranks into equal groups, not into"
+        return (*found, f"{told} {dp}; degrees of --dp-size that do: {legal}.")
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = options_of(scenario)
@@ -136,6 +173,10 @@ class Sglang(PoolEngine):
             words += ["--pp-size", str(scenario.pipeline_parallel)]
         if options.expert_parallel:
             words += ["--ep-size", str(scenario.tensor_parallel)]
+        if options.data_parallel > 1:
+            words += ["--dp-size", str(options.data_parallel)]
+            if options.dp_attention:
+                words.append("--enable-dp-attention")
         words += ["--context-length", str(context)]
         words += ["--max-running-requests", str(max(1, scenario.concurrency))]
         words += ["--mem-fraction-static", f"{fraction:.3f}"]
@@ -153,7 +194,8 @@ class Sglang(PoolEngine):
         if quantization := at_load(scenario, QUANTIZE):
             words += ["--quantization", quantization]
         words += _beside_words(scenario)
-        return checkpoint.above(on_cards(scenario.gpus, shlex.join(words)))
+        cards = scenario.gpus[: parallel_degrees(scenario, options).ranks]
+        return checkpoint.above(on_cards(cards, shlex.join(words)))
 
 
 def _beside_words(scenario: Scenario) -> list[str]:
@@ -174,6 +216,20 @@ def options_of(scenario: Scenario) -> SglangOptions:
     """The scenario's options, or the defaults."""
     options = scenario.options
     return options if isinstance(options, SglangOptions) else SglangOptions()
+
+
+def parallel_degrees(scenario: Scenario, options: SglangOptions) -> Degrees:
+    """How the model is divided: `--dp-size` copies, or one whose attention is copied that often.
+
+    DP attention divides the ranks of `--tp-size` into groups that hold the attention and cache the
+    tokens of their own sequences, while experts, dense layers and the head stay divided over all
+    (sglang layers/dp_attention.py).
+    """
+    own = degrees_of(scenario, whole_experts=options.expert_parallel)
+    if options.dp_attention:
+        data = gcd(own.tensor, options.data_parallel)
+        return replace(own, tensor=own.tensor // data, data=data, shared=Shared.FEED_FORWARD)
+    return replace(own, data=options.data_parallel, shared=Shared.NOTHING)
 
 
 def chunk_size(scenario: Scenario, options: SglangOptions) -> int:

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.pool_engine import PoolEngine, libraries, step
+from llm_lander_tui.engines.pool_engine import PoolEngine, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.visible_cards import on_cards
-from llm_lander_tui.engines.vllm.weights import Tile
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.ranks import Tile
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes, format_tokens
 
@@ -72,6 +73,7 @@ class TensorRtLlm(PoolEngine):
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)
+        degrees = degrees_of(scenario, whole_experts=options.expert_parallel)
         fraction = options.free_gpu_memory_fraction
 
         def reserve(room: Room) -> Reserve:
@@ -85,14 +87,14 @@ class TensorRtLlm(PoolEngine):
 
         return PoolRules(
             reserve=reserve,
+            degrees=degrees,
             working_inside=False,
-            activations=_working(scenario, options),
+            activations=_working(scenario, options, degrees),
             graphs=_graphs(options),
             libraries=libraries(scenario),
             block=options.tokens_per_block,
             tile=TILE,
             absorbs_latent=True,
-            expert_parallel=options.expert_parallel,
             source=SOURCE,
         )
 
@@ -120,11 +122,11 @@ def options_of(scenario: Scenario) -> TensorRtOptions:
     return options if isinstance(options, TensorRtOptions) else TensorRtOptions()
 
 
-def _working(scenario: Scenario, options: TensorRtOptions) -> Estimate:
+def _working(scenario: Scenario, options: TensorRtOptions, degrees: Degrees) -> Estimate:
     """A step of max_num_tokens, and FP32 logits of every sequence."""
     rows = min(options.max_batch_size, options.max_num_tokens)
     logits = LOGIT_BYTES * rows * scenario.model.architecture.vocab_size
-    layer = step(scenario, options.max_num_tokens)
+    layer = step(scenario, degrees, options.max_num_tokens)
     return replace(
         layer,
         bytes=layer.bytes + logits,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, at_load, named_checkpoint
-from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, libraries, step
+from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
@@ -71,7 +71,7 @@ class Tgi(PoolEngine):
     drafts: ClassVar[bool] = False
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options = options_of(scenario)
+        options, degrees = options_of(scenario), degrees_of(scenario)
         fraction = options.cuda_memory_fraction * WIGGLE_ROOM
 
         def reserve(room: Room) -> Reserve:
@@ -84,8 +84,9 @@ class Tgi(PoolEngine):
 
         return PoolRules(
             reserve=reserve,
+            degrees=degrees,
             working_inside=False,
-            activations=step(scenario, options.max_batch_prefill_tokens),
+            activations=step(scenario, degrees, options.max_batch_prefill_tokens),
             graphs=_graphs(options),
             libraries=libraries(scenario),
             block=options.block_size,

@@ -17,6 +17,7 @@ from math import ceil
 from typing import Generic, TypeVar
 
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.sharding import shard_bytes
 from llm_lander_tui.memory.storage import ScaledStorage
 from llm_lander_tui.memory.weights import Weights, WeightTensor
@@ -129,7 +130,7 @@ FUSED = {"attn_q": "qkv", "attn_k": "qkv", "attn_v": "qkv", "ffn_gate": "up", "f
 
 
 def rank_pieces(
-    weights: Weights, tensor_parallel: int, layers: range, first: bool, last: bool
+    weights: Weights, degrees: Degrees, layers: range, first: bool, last: bool
 ) -> list[int]:
     """Bytes of the tensors that one rank of a serving engine holds, in order of loading.
 
@@ -138,7 +139,7 @@ def rank_pieces(
     """
     found: list[int] = []
     fused: dict[tuple[int, str], int] = {}
-    sizes = _Once(lambda weight: shard_bytes(weight, tensor_parallel))
+    sizes = _Once(lambda weight: shard_bytes(weight, degrees))
     for t in weights.tensors:
         size = sizes(t)
         if t.layer is None:
@@ -158,11 +159,9 @@ def rank_pieces(
 
 
 @lru_cache(maxsize=1024)
-def rank_waste(
-    weights: Weights, tensor_parallel: int, layers: range, first: bool, last: bool
-) -> int:
+def rank_waste(weights: Weights, degrees: Degrees, layers: range, first: bool, last: bool) -> int:
     """Bytes of segments that those tensors leave unused."""
-    pieces = rank_pieces(weights, tensor_parallel, layers, first, last)
+    pieces = rank_pieces(weights, degrees, layers, first, last)
     return max(0, held(pieces).reserved - sum(pieces))
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from llm_lander_tui.memory.storage import ScaledStorage
+from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.weights import Weights, WeightTensor
-from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 from llm_lander_tui.units import ceil_div, round_up
 
@@ -24,61 +23,58 @@ def kv_heads_per_rank(kv_heads: int, tensor_parallel: int) -> int:
     return max(1, kv_heads // tensor_parallel)
 
 
-def shard_shape(
-    tensor: Tensor, tensor_parallel: int, expert_parallel: bool = False
-) -> tuple[int, int, int]:
-    """(rows, columns, copies) of a tensor on one of `tensor_parallel` ranks.
+def shard_shape(tensor: Tensor, degrees: Degrees) -> tuple[int, int, int]:
+    """(rows, columns, copies) of a tensor on one rank.
 
-    A vector divides along its length. With `expert_parallel` whole experts are divided over the
-    ranks instead of each expert. The vocabulary is padded to 64 rows first, also on one rank.
+    A vector divides along its length. The vocabulary is padded to 64 rows first, also on one rank.
     """
-    rows, columns, copies, tp = tensor.rows, tensor.columns, tensor.copies, tensor_parallel
+    rows, columns, copies, degree = tensor.rows, tensor.columns, tensor.copies, degrees.of(tensor)
     shard = tensor.shard
     if shard is Shard.VOCAB:
-        return _vocabulary(tensor, tp)
-    if tp == 1 or shard is Shard.REPLICATED or _undivided_tower(tensor, tp):
+        return _vocabulary(tensor, degree)
+    if degree == 1 or shard is Shard.REPLICATED or _undivided_tower(tensor, degree):
         return rows, columns, copies
     if shard in (Shard.EXPERTS, Shard.EXPERTS_ROW):
-        if expert_parallel:
-            return rows, columns, ceil_div(copies, tp)
+        if degrees.whole_experts:
+            return rows, columns, ceil_div(copies, degree)
         shard = Shard.COLUMN if shard is Shard.EXPERTS else Shard.ROW
     if shard is Shard.ROW:
-        return rows, ceil_div(columns, tp), copies
+        return rows, ceil_div(columns, degree), copies
     if shard is Shard.KV_HEADS and tensor.kv_heads:
-        mine = kv_heads_per_rank(tensor.kv_heads, tp)
+        mine = kv_heads_per_rank(tensor.kv_heads, degree)
         if rows == 1:
             return rows, columns * mine // tensor.kv_heads, copies
         return rows * mine // tensor.kv_heads, columns, copies
     if shard is Shard.QKV and tensor.kv_heads:
-        mine = kv_heads_per_rank(tensor.kv_heads, tp)
+        mine = kv_heads_per_rank(tensor.kv_heads, degree)
         kv = tensor.kv_rows * mine // tensor.kv_heads
         if rows == 1:
-            return rows, ceil_div(columns - tensor.kv_rows, tp) + kv, copies
-        return ceil_div(rows - tensor.kv_rows, tp) + kv, columns, copies
+            return rows, ceil_div(columns - tensor.kv_rows, degree) + kv, copies
+        return ceil_div(rows - tensor.kv_rows, degree) + kv, columns, copies
     if rows == 1 and not tensor.linear:
-        return rows, ceil_div(columns, tp), copies
-    return ceil_div(rows, tp), columns, copies
+        return rows, ceil_div(columns, degree), copies
+    return ceil_div(rows, degree), columns, copies
 
 
-def _undivided_tower(tensor: Tensor, tp: int) -> bool:
+def _undivided_tower(tensor: Tensor, degree: int) -> bool:
     """Whether a tower's matrix is too odd to divide, and kept whole on every rank."""
     side = tensor.columns if tensor.shard is Shard.ROW else tensor.rows
-    return tensor.part is Part.TOWER and side % tp != 0
+    return tensor.part is Part.TOWER and side % degree != 0
 
 
-def _vocabulary(tensor: Tensor, tp: int) -> tuple[int, int, int]:
+def _vocabulary(tensor: Tensor, degree: int) -> tuple[int, int, int]:
     if tensor.rows == 1:
-        return 1, ceil_div(round_up(tensor.columns, VOCABULARY_PADDING), tp), tensor.copies
+        return 1, ceil_div(round_up(tensor.columns, VOCABULARY_PADDING), degree), tensor.copies
     return (
-        ceil_div(round_up(tensor.rows, VOCABULARY_PADDING), tp),
+        ceil_div(round_up(tensor.rows, VOCABULARY_PADDING), degree),
         tensor.columns,
         tensor.copies,
     )
 
 
-def shard_bytes(weight: WeightTensor, tensor_parallel: int, expert_parallel: bool = False) -> int:
-    """Bytes of a weight tensor on one of `tensor_parallel` ranks."""
-    rows, columns, copies = shard_shape(weight.tensor, tensor_parallel, expert_parallel)
+def shard_bytes(weight: WeightTensor, degrees: Degrees) -> int:
+    """Bytes of a weight tensor on one rank."""
+    rows, columns, copies = shard_shape(weight.tensor, degrees)
     return copies * weight.storage.matrix_bytes(rows, columns)
 
 
@@ -96,13 +92,8 @@ def pipeline_stages(layers: int, pipeline_parallel: int) -> tuple[range, ...]:
 
 
 @lru_cache(maxsize=1024)
-def rank_weights(
-    weights: Weights,
-    tensor_parallel: int,
-    pipeline_parallel: int = 1,
-    expert_parallel: bool = False,
-) -> tuple[int, ...]:
-    """Weight bytes per rank, stage by stage, `tensor_parallel` equal ranks in each.
+def stage_bytes(weights: Weights, degrees: Degrees) -> tuple[int, ...]:
+    """Weight bytes of each pipeline stage on one of its ranks, which are equal.
 
     The first stage holds the embedding and the towers, the last one the final norm and the head,
     which for a model with tied embeddings is the embedding once more.
@@ -116,7 +107,7 @@ def rank_weights(
         key = id(weight.tensor), id(weight.storage)
         size = known.get(key, -1)
         if size < 0:
-            size = known[key] = shard_bytes(weight, tensor_parallel, expert_parallel)
+            size = known[key] = shard_bytes(weight, degrees)
         if weight.layer is not None:
             by_layer[weight.layer] += size
         elif weight.tensor.part is Part.LM_HEAD:
@@ -127,81 +118,10 @@ def rank_weights(
             last += size
         else:
             first += size
-    stages = pipeline_stages(layers, pipeline_parallel)
+    stages = pipeline_stages(layers, degrees.pipeline)
     sizes = [sum(by_layer[i] for i in stage) for stage in stages]
     sizes[0] += embedding + first
     sizes[-1] += last + head
-    if not head and pipeline_parallel > 1:
+    if not head and degrees.pipeline > 1:
         sizes[-1] += embedding
-    return tuple(size for size in sizes for _ in range(tensor_parallel))
-
-
-def parallel_problems(
-    architecture: Architecture,
-    tensor_parallel: int,
-    weights: Weights | None = None,
-    *,
-    expert_parallel: bool = False,
-) -> tuple[str, ...]:
-    """Why the model cannot be divided over so many ranks, with the degrees that can; or nothing.
-
-    Attention heads, and the heads of recurrent states, must divide evenly; KV heads must divide or
-    be divided by the degree. Of quantised `weights` a rank must get whole groups.
-    """
-    tp = tensor_parallel
-    if tp == 1:
-        return ()
-    broken = _indivisible(architecture, tp)
-    if broken is None and weights is not None:
-        broken = _broken_groups(weights, tp, expert_parallel)
-    if broken is None:
-        return ()
-    legal = [
-        n
-        for n in legal_tensor_parallel(architecture)
-        if n == 1 or weights is None or _broken_groups(weights, n, expert_parallel) is None
-    ]
-    return (
-        f"{broken} do not divide over {tp} GPUs; tensor parallel degrees that do: "
-        f"{', '.join(map(str, legal))}.",
-    )
-
-
-@lru_cache(maxsize=256)
-def legal_tensor_parallel(architecture: Architecture, most: int = 64) -> tuple[int, ...]:
-    """The tensor parallel degrees up to `most` over which all heads divide."""
-    return tuple(n for n in range(1, most + 1) if _indivisible(architecture, n) is None)
-
-
-def _indivisible(architecture: Architecture, tp: int) -> str | None:
-    for layer, _ in architecture.layer_groups:
-        for mixer in layer.mixers:
-            heads = getattr(mixer, "heads", None)
-            if isinstance(heads, int) and heads % tp:
-                return f"{heads} attention heads"
-            row = mixer.kv_row
-            if row is not None and not row.latent and row.kv_heads % tp and tp % row.kv_heads:
-                return f"{row.kv_heads} KV heads"
-            state = mixer.state
-            if state is not None and state.recurrent_heads > 1 and state.recurrent_heads % tp:
-                return f"{state.recurrent_heads} state heads"
-    return None
-
-
-@lru_cache(maxsize=1024)
-def _broken_groups(weights: Weights, tp: int, expert_parallel: bool) -> str | None:
-    """The quantisation groups that a rank would get a part of (distributed/utils.py)."""
-    seen: set[tuple[int, int]] = set()
-    for weight in weights.tensors:
-        tensor, storage = weight.tensor, weight.storage
-        key = id(tensor), id(storage)
-        if not isinstance(storage, ScaledStorage) or not tensor.linear or key in seen:
-            continue
-        seen.add(key)
-        rows, columns, _ = shard_shape(tensor, tp, expert_parallel)
-        tall, wide = storage.block_rows, storage.block_columns
-        if wide > 1 and columns != tensor.columns and columns % wide:
-            return f"{tensor.columns} columns of {tensor.name} in groups of {wide}"
-        if tall > 1 and rows != tensor.rows and rows % tall:
-            return f"{tensor.rows} rows of {tensor.name} in blocks of {tall}"
-    return None
+    return tuple(sizes)

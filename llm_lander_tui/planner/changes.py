@@ -167,7 +167,7 @@ def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
         here = option.steps.index(now)
         for value in (*option.steps[max(0, here - 1) : here], *option.steps[here + 1 : here + 2]):
             changed = replace(options, **{option.name: value})  # type: ignore[type-var]
-            yield _change_words(option, value), replace(scenario, options=changed)
+            yield _change_words(option, value), moves.with_options(scenario, changed)
 
 
 def _change_words(option: Option, value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
@@ -48,6 +49,7 @@ def _degrees(scenario: Scenario, count: int) -> Iterator[tuple[int, int]]:
     if not scenario.engine.tensor_parallel:
         yield 1, 1
         return
-    for tensor in range(min(count, NODE), 0, -1):
-        if count % tensor == 0:
-            yield tensor, count // tensor
+    each, more = divmod(count, copies_of(scenario.options))
+    for tensor in range(min(each, NODE), 0, -1):
+        if not more and each % tensor == 0:
+            yield tensor, each // tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llm_lander_tui.engines.base import Engine
+from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.models.model import Model
@@ -95,17 +96,26 @@ def with_model(scenario: Scenario, model: Model) -> Scenario:
 
 def with_gpus(scenario: Scenario, gpus: tuple[Gpu, ...]) -> Scenario:
     """The same question on other cards; engines that split tensors get one rank per card."""
-    ranks = max(1, len(gpus)) if scenario.engine.tensor_parallel else 1
+    ranks = (
+        max(1, len(gpus) // copies_of(scenario.options)) if scenario.engine.tensor_parallel else 1
+    )
     if scenario.pipeline_parallel > 1 and ranks % scenario.pipeline_parallel == 0:
         return replace(scenario, gpus=gpus, tensor_parallel=ranks // scenario.pipeline_parallel)
     return replace(scenario, gpus=gpus, tensor_parallel=ranks, pipeline_parallel=1)
+
+
+def with_options(scenario: Scenario, options: object) -> Scenario:
+    """The engine's options changed; other copies of the model divide the cards anew."""
+    changed = replace(scenario, options=options)
+    same = copies_of(options) == copies_of(scenario.options)
+    return changed if same else with_gpus(changed, scenario.gpus)
 
 
 def step_tensor_parallel(scenario: Scenario, by: int) -> Scenario:
     """Another division of the same cards: tensor parallel within, pipeline parallel across."""
     if not scenario.engine.tensor_parallel:
         return scenario
-    count = max(1, len(scenario.gpus))
+    count = max(1, len(scenario.gpus) // copies_of(scenario.options))
     degrees = [n for n in range(1, count + 1) if count % n == 0]
     degree = choices.step(degrees, scenario.tensor_parallel, by)
     return replace(scenario, tensor_parallel=degree, pipeline_parallel=count // degree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from llm_lander_tui.engines import registry
+from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.gpu import Gpu
@@ -131,19 +132,21 @@ def _kv(name: str, engine: str) -> KvFormat:
 
 def _divided(scenario: Scenario, question: Question) -> Scenario:
     tp, pp = question.tensor_parallel, question.pipeline_parallel
+    copies = copies_of(scenario.options)
     if tp is None and pp is None:
-        return scenario
+        return scenario if copies == 1 else moves.with_gpus(scenario, scenario.gpus)
     tp, pp = tp or 1, pp or 1
-    if tp < 1 or pp < 1 or tp * pp > len(scenario.gpus):
+    cards = tp * pp * copies
+    if min(tp, pp, copies) < 1 or cards > len(scenario.gpus):
+        asked = f"Tensor parallel {tp} x pipeline parallel {pp}"
+        if copies != 1:
+            asked += f" x data parallel {copies}"
         raise UsageError(
             "Parallelism",
-            f"Tensor parallel {tp} x pipeline parallel {pp} needs {tp * pp} GPUs, "
-            f"the plan has {len(scenario.gpus)}.",
+            f"{asked} needs {cards} GPUs, the plan has {len(scenario.gpus)}.",
             "Name more GPUs, or smaller degrees.",
         )
-    return replace(
-        scenario, gpus=scenario.gpus[: tp * pp], tensor_parallel=tp, pipeline_parallel=pp
-    )
+    return replace(scenario, gpus=scenario.gpus[:cards], tensor_parallel=tp, pipeline_parallel=pp)
 
 
 def plain_formats() -> tuple[Recipe, ...]:

@@ -13,8 +13,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.knobs import KNOBS
-from llm_lander_tui.planner import choices
+from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.units import MIB, format_bytes
@@ -42,6 +43,8 @@ class Entry:
 def entries(scenario: Scenario) -> tuple[Entry, ...]:
     """The knobs of a scenario, those of its engine last."""
     split = f"TP {scenario.tensor_parallel} × PP {scenario.pipeline_parallel}"
+    if (copies := copies_of(scenario.options)) > 1:
+        split += f" × DP {copies}"
     return (
         Entry("weights", scenario.weights.name, "weight format", KNOBS["weights"].move),
         Entry("KV cache", scenario.kv.name, "format of cached keys and values", KNOBS["kv"].move),
@@ -69,7 +72,7 @@ def _option(scenario: Scenario, option: Option) -> Entry:
     def move(asked: Scenario, by: int) -> Scenario:
         before = asked.options or asked.engine.default_options
         value = choices.step(option.steps, getattr(before, option.name), by)
-        return replace(asked, options=replace(before, **{option.name: value}))  # type: ignore[type-var]
+        return moves.with_options(asked, replace(before, **{option.name: value}))  # type: ignore[type-var]
 
     about = choices.effect(option, now)
     return Entry(option.flag, choices.value_word(option, now), about, move)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from llm_lander_tui.engines.base import HOST, Kind, Known
 from llm_lander_tui.engines.vllm import VLLM, VllmOptions
-from llm_lander_tui.engines.vllm.lora import lora_bytes, max_lora_rank
-from llm_lander_tui.engines.vllm.options import batching_of, parse_version, rules_of
+from llm_lander_tui.engines.vllm.options import batching_of, max_lora_rank, parse_version, rules_of
 from llm_lander_tui.engines.vllm.profile import capture_sizes
 from llm_lander_tui.engines.vllm.report import startup_report
 from llm_lander_tui.formats import kv_format
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.lora import adapter_elements
 from llm_lander_tui.models import presets
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.scenario import Lora, Scenario
@@ -185,7 +186,7 @@ def test_unequal_cards_share_the_tightest_utilization() -> None:
         (scenario(gpus=cards(2), tensor_parallel=4), "takes 4 GPUs, and 2 are chosen"),
         (
             scenario("Qwen/Qwen2.5-72B", "GPTQ-4bit-g128", gpus=cards(8), tensor_parallel=8),
-            "29568 columns of ffn_down in groups of 128",
+            "3,696 inputs of ffn_down on a rank",
         ),
         (scenario("Qwen/Qwen3-0.6B", gpus=cards(64), pipeline_parallel=64), "do not fill 64"),
     ],
@@ -236,13 +237,13 @@ def test_tiles_of_mxfp4_experts() -> None:
 
 
 def test_adapters_reserve_room_beside_every_linear() -> None:
-    layer = presets.load(LLAMA).architecture.layers[0]
+    architecture, one = presets.load(LLAMA).architecture, range(1)
     # All seven linears of Llama-3.1-8B have 81,920 inputs and outputs together.
-    assert lora_bytes(layer, Lora(1, 16), 1) == 2 * 16 * 81_920
+    assert adapter_elements(architecture, one) == 81_920
     # Over two ranks q, k, v, gate and up halve their outputs, o and down their inputs.
     whole = 4096 * 5 + 4096 * 2
     halved = (4096 + 1024 + 1024 + 14336 * 2) // 2 + (4096 + 14336) // 2
-    assert lora_bytes(layer, Lora(1, 16), 2) == 2 * 16 * (whole + halved)
+    assert adapter_elements(architecture, one, Degrees(2)) == whole + halved
     assert [max_lora_rank(r) for r in (1, 8, 9, 100, 600)] == [8, 8, 16, 128, 600]
 
 

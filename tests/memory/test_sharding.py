@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_lander_tui.formats import BF16
+from llm_lander_tui.memory.degrees import Degrees, Shared
+from llm_lander_tui.memory.divisibility import legal_tensor_parallel, parallel_problems
 from llm_lander_tui.memory.sharding import (
     kv_heads_per_rank,
-    legal_tensor_parallel,
-    parallel_problems,
     pipeline_stages,
-    rank_weights,
     shard_shape,
+    stage_bytes,
 )
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.architecture import Architecture, Layer
@@ -56,7 +56,7 @@ def test_llama_layer_divides_by_hand() -> None:
     layer = 2048 * 4096 + 2 * 512 * 4096 + 4096 * 2048 + 3 * 7168 * 4096 + 2 * 4096
     assert layer == 109_060_096
     embedding = 64128 * 4096
-    assert rank_weights(weights(model()), 2) == (2 * (4 * layer + 2 * embedding + 4096),) * 2
+    assert stage_bytes(weights(model()), Degrees(2)) == (2 * (4 * layer + 2 * embedding + 4096),)
 
 
 def test_pipeline_puts_embedding_first_and_head_last() -> None:
@@ -64,7 +64,7 @@ def test_pipeline_puts_embedding_first_and_head_last() -> None:
     layer = 2 * (218_103_808 + 8192)
     embedding = 2 * 128256 * 4096
     # 5 layers over 2 stages: the last stage is the one that stays short.
-    assert rank_weights(weights(architecture), 1, 2) == (
+    assert stage_bytes(weights(architecture), Degrees(pipeline=2)) == (
         3 * layer + embedding,
         2 * layer + embedding + 8192,
     )
@@ -72,8 +72,8 @@ def test_pipeline_puts_embedding_first_and_head_last() -> None:
 
 def test_tied_embedding_is_on_both_ends_of_a_pipeline() -> None:
     tied = weights(model(tied=True))
-    assert sum(rank_weights(tied, 1, 2)) == tied.bytes + 2 * 128256 * 4096
-    assert rank_weights(tied, 1) == (tied.bytes,)
+    assert sum(stage_bytes(tied, Degrees(pipeline=2))) == tied.bytes + 2 * 128256 * 4096
+    assert stage_bytes(tied, Degrees()) == (tied.bytes,)
 
 
 @pytest.mark.parametrize(
@@ -89,29 +89,62 @@ def test_kv_heads_replicate_below_one_per_rank() -> None:
     projection = Tensor(
         "attn_k", "self_attn.k_proj", Part.ATTENTION, 4 * 128, 2048, Shard.KV_HEADS, kv_heads=4
     )
-    assert shard_shape(projection, 8) == (128, 2048, 1)
+    assert shard_shape(projection, Degrees(8)) == (128, 2048, 1)
 
 
 def test_experts_divide_inside_or_whole() -> None:
     experts = ExpertsMlp(hidden=2048, experts=128, active=8, intermediate=768)
     up = next(t for t in experts.tensors() if t.name == "ffn_up_exps")
     down = next(t for t in experts.tensors() if t.name == "ffn_down_exps")
-    assert shard_shape(up, 4) == (192, 2048, 128)
-    assert shard_shape(down, 4) == (2048, 192, 128)
-    assert shard_shape(up, 4, expert_parallel=True) == (768, 2048, 32)
+    assert shard_shape(up, Degrees(4)) == (192, 2048, 128)
+    assert shard_shape(down, Degrees(4)) == (2048, 192, 128)
+    assert shard_shape(up, Degrees(4, whole_experts=True)) == (768, 2048, 32)
+
+
+def test_copies_of_the_model_share_the_experts() -> None:
+    experts = ExpertsMlp(hidden=2048, experts=128, active=8, intermediate=768)
+    up = next(t for t in experts.tensors() if t.name == "ffn_up_exps")
+    # Two copies of two ranks: 768 / 4 of each expert, or 128 / 4 whole ones.
+    assert shard_shape(up, Degrees(2, data=2)) == (192, 2048, 128)
+    assert shard_shape(up, Degrees(2, data=2, whole_experts=True)) == (768, 2048, 32)
+    # Copies behind a router share nothing.
+    alone = Degrees(2, data=2, whole_experts=True, shared=Shared.NOTHING)
+    assert shard_shape(up, alone) == (768, 2048, 64)
+
+
+def test_copies_of_the_attention_share_every_feed_forward_layer() -> None:
+    # --tp-size 8 --dp-size 4 --enable-dp-attention: attention over 2 ranks, all else over 8.
+    degrees = Degrees(2, data=4, shared=Shared.FEED_FORWARD)
+    attention, mlp = model().layers[0].mixers[0], DenseMlp(4096, 14336)
+    query = next(t for t in attention.tensors() if t.name == "attn_q")
+    up = next(t for t in mlp.tensors() if t.name == "ffn_up")
+    head = Tensor("output", "lm_head", Part.LM_HEAD, 128256, 4096, Shard.VOCAB)
+    table = Tensor("token_embd", "", Part.EMBEDDING, 128256, 4096, Shard.VOCAB)
+    assert shard_shape(query, degrees) == (2048, 4096, 1)
+    assert shard_shape(up, degrees) == (1792, 4096, 1)
+    assert shard_shape(head, degrees) == (16032, 4096, 1)
+    assert shard_shape(table, degrees) == (64128, 4096, 1)
+
+
+def test_ranks_of_copies_follow_one_another_or_stand_side_by_side() -> None:
+    # Two stages of two ranks, twice.
+    assert [Degrees(2, 2, 2).stage(rank) for rank in range(8)] == [0, 0, 1, 1, 0, 0, 1, 1]
+    inside = Degrees(1, 2, 2, shared=Shared.FEED_FORWARD)
+    assert [inside.stage(rank) for rank in range(4)] == [0, 0, 1, 1]
+    assert [Degrees(data=4).sequences(n) for n in (1, 4, 5, 8)] == [1, 1, 2, 2]
 
 
 def test_vocabulary_is_padded_to_64_rows() -> None:
     table = Tensor("token_embd", "", Part.EMBEDDING, 50257, 768, Shard.VOCAB)
-    assert shard_shape(table, 1) == (50304, 768, 1)
-    assert shard_shape(table, 2) == (25152, 768, 1)
+    assert shard_shape(table, Degrees()) == (50304, 768, 1)
+    assert shard_shape(table, Degrees(2)) == (25152, 768, 1)
 
 
 def test_illegal_degree_names_the_legal_ones() -> None:
     architecture = model(heads=40, kv_heads=8)
     assert legal_tensor_parallel(architecture, 40) == (1, 2, 4, 8, 40)
-    assert parallel_problems(architecture, 8) == ()
-    (problem,) = parallel_problems(architecture, 3)
+    assert parallel_problems(architecture, weights(architecture), Degrees(8)) == ()
+    (problem,) = parallel_problems(architecture, weights(architecture), Degrees(3))
     assert problem.startswith("40 attention heads do not divide over 3 GPUs")
     assert "1, 2, 4, 8, 40" in problem
 
@@ -119,8 +152,7 @@ def test_illegal_degree_names_the_legal_ones() -> None:
 @given(tp=st.sampled_from([1, 2, 4, 8]), pp=st.integers(1, 4))
 def test_ranks_hold_at_least_the_whole(tp: int, pp: int) -> None:
     whole = weights(model())
-    ranks = rank_weights(whole, tp, pp)
-    assert len(ranks) == tp * pp
-    assert sum(ranks) >= whole.bytes
+    stages = stage_bytes(whole, Degrees(tp, pp))
+    assert len(stages) == pp
     norms = 2 * 4096 * (2 * 4 + 1)
-    assert sum(ranks) == whole.bytes + (tp - 1) * norms
+    assert tp * sum(stages) == whole.bytes + (tp - 1) * norms

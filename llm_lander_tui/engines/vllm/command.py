@@ -8,8 +8,7 @@ import shlex
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
-from llm_lander_tui.engines.vllm.lora import max_lora_rank
-from llm_lander_tui.engines.vllm.options import VllmOptions
+from llm_lander_tui.engines.vllm.options import VllmOptions, max_lora_rank
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.own_format import kv_format_of
 from llm_lander_tui.planner.scenario import Scenario
@@ -38,6 +37,8 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
         words += ["--tensor-parallel-size", str(scenario.tensor_parallel)]
     if scenario.pipeline_parallel > 1:
         words += ["--pipeline-parallel-size", str(scenario.pipeline_parallel)]
+    if options.data_parallel > 1:
+        words += ["--data-parallel-size", str(options.data_parallel)]
     if options.enable_expert_parallel:
         words.append("--enable-expert-parallel")
     if options.block_size is not None:
@@ -53,8 +54,8 @@ def serve_command(scenario: Scenario, context: int, options: VllmOptions) -> str
     if options.cpu_offload_gb:
         words += ["--cpu-offload-gb", f"{options.cpu_offload_gb:g}"]
     words += _lora_words(scenario) + _draft_words(scenario, options)
-    ranks = max(1, scenario.tensor_parallel) * max(1, scenario.pipeline_parallel)
-    return checkpoint.above(on_cards(scenario.gpus[:ranks], shlex.join(words)))
+    cards = scenario.gpus[: footprint.degrees.ranks]
+    return checkpoint.above(on_cards(cards, shlex.join(words)))
 
 
 def _number_format_words(scenario: Scenario) -> list[str]:

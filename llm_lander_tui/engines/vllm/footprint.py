@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
+from llm_lander_tui.engines.rank_cards import too_many_ranks, unused_cards
 from llm_lander_tui.engines.vllm import items, profile
 from llm_lander_tui.engines.vllm.budget import (
     Outside,
@@ -18,20 +19,19 @@ from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
 from llm_lander_tui.engines.vllm.report import startup_report
-from llm_lander_tui.engines.vllm.weights import (
-    Division,
-    Tile,
-    prediction_layers,
-    stage_weights,
-    tile_of,
-)
+from llm_lander_tui.engines.vllm.weights import prediction_layers, tile_of
 from llm_lander_tui.gpus.context import cuda_context_bytes
-from llm_lander_tui.memory.sharding import parallel_problems, pipeline_stages
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.divisibility import parallel_problems
+from llm_lander_tui.memory.ranks import UNPADDED, rank_weights, rope_table_bytes
+from llm_lander_tui.memory.sharding import pipeline_stages
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB, format_tokens
 
+ROPE_BYTES = 2
+"""vLLM keeps its rotary tables in the model's 16-bit format."""
 UNBOUNDED = 1 << 30
 """A context beyond which a step's tokens grow no more."""
 
@@ -56,21 +56,22 @@ class VllmFootprint:
         self._drafted = _drafted(scenario, options)
         self.rules = rules_of(options)
         self._batching = batching_of(options, self.rules, scenario.gpus)
-        self._division = Division(
+        self.degrees = Degrees(
             max(1, scenario.tensor_parallel),
             max(1, scenario.pipeline_parallel),
+            options.data_parallel,
             options.enable_expert_parallel,
-            tile_of(scenario.gpus[0]) if scenario.gpus else Tile(),
         )
-        self._stages = pipeline_stages(len(self._architecture.layers), self._division.pipeline)
-        self._weights = stage_weights(self._architecture, scenario.weights, self._division)
+        self._stages = pipeline_stages(len(self._architecture.layers), self.degrees.pipeline)
+        tile = tile_of(scenario.gpus[0]) if scenario.gpus else UNPADDED
+        self._weights = rank_weights(self._architecture, scenario.weights, self.degrees, tile)
         self._laws = self._activation_laws()
         self._graphs = profile.graphs(
             self.rules, self._batching.sequences, enforce_eager=options.enforce_eager
         )
         self._contexts = tuple(cuda_context_bytes(gpu, "torch") for gpu in scenario.gpus)
         self.plans = self._kv_plans()
-        used = min(self._division.tensor * self._division.pipeline, len(scenario.gpus))
+        used = min(self.degrees.ranks, len(scenario.gpus))
         self._ranks = tuple(self._rank(gpu) for gpu in range(used))
 
     @cached_property
@@ -100,18 +101,12 @@ class VllmFootprint:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        tp, pp = self._division.tensor, self._division.pipeline
+        degrees, pp = self.degrees, self.degrees.pipeline
         weights = weights_of(self._architecture, self._scenario.weights)
-        found = list(
-            parallel_problems(
-                self._architecture, tp, weights, expert_parallel=self._division.experts
-            )
-        )
-        if tp * pp > len(self._scenario.gpus):
-            found.append(
-                f"Tensor parallel {tp} x pipeline parallel {pp} takes {tp * pp} GPUs, and "
-                f"{len(self._scenario.gpus)} are chosen."
-            )
+        found = [
+            *parallel_problems(self._architecture, weights, degrees),
+            *too_many_ranks(degrees, len(self._scenario.gpus)),
+        ]
         if pp > len(self._architecture.layers):
             found.append(f"{len(self._architecture.layers)} layers do not fill {pp} stages.")
         return tuple(found)
@@ -127,22 +122,19 @@ class VllmFootprint:
             notes.append(startup_report(self, context, concurrency).sentence)
         unused = len(self._scenario.gpus) - len(self._ranks)
         if self._ranks and unused:
-            tp, pp = self._division.tensor, self._division.pipeline
-            notes.append(
-                f"{unused} of the chosen GPUs stay unused: tensor parallel {tp} x pipeline "
-                f"parallel {pp} takes {tp * pp}."
-            )
+            notes.append(unused_cards(self.degrees, unused))
         return tuple(notes)
 
     def batch(self, context: int, concurrency: int) -> Batch:
-        """The step that vLLM profiles for this context."""
-        return self._batching.batch(context, concurrency)
+        """The step that vLLM profiles for this context, on each copy of the model."""
+        return self._batching.batch(context, self.degrees.sequences(concurrency))
 
     def needed(self, context: int, concurrency: int) -> Sequence[int]:
         """Bytes per GPU; see `engines.base.Footprint.needed`."""
         batch = self.batch(context, concurrency)
         activation = [law.total(batch) for law in self._laws]
-        pool = [plan.needed(context, concurrency) for plan in self.plans]
+        sequences = self.degrees.sequences(concurrency)
+        pool = [plan.needed(context, sequences) for plan in self.plans]
         found = [
             rank.fixed_bytes + activation[rank.stage] + pool[rank.stage] for rank in self._ranks
         ]
@@ -156,7 +148,7 @@ class VllmFootprint:
             f"{batch.sequences} sequences in a step, vocabulary of "
             f"{format_tokens(self._architecture.vocab_size)}"
         )
-        kv = self._scenario.kv.name
+        kv, sequences = self._scenario.kv.name, self.degrees.sequences(concurrency)
         found: list[Allocation] = []
         for gpu, rank in enumerate(self._ranks):
             activation = Allocation(
@@ -168,7 +160,7 @@ class VllmFootprint:
                 self._laws[rank.stage].spread,
                 profile.ACTIVATION_SOURCE,
             )
-            blocks = items.pool_items(gpu, self.plans[rank.stage], kv, context, concurrency)
+            blocks = items.pool_items(gpu, self.plans[rank.stage], kv, context, sequences)
             found += [*rank.fixed, *blocks, activation, *rank.host]
         return tuple(found)
 
@@ -206,10 +198,10 @@ class VllmFootprint:
         kernels = profile.Kernels(
             4 if scenario.weights.name == "FP32" else 2, scenario.weights.family != "mxfp4"
         )
-        pp = self._division.pipeline
+        pp = self.degrees.pipeline
         return tuple(
             profile.activation_law(
-                self._architecture, self._division, self.rules, kernels, last=stage == pp - 1
+                self._architecture, self.degrees, self.rules, kernels, last=stage == pp - 1
             )
             for stage in range(pp)
         )
@@ -219,14 +211,16 @@ class VllmFootprint:
         prefixes = options.prefix_caching
         settings = CacheSettings(
             scenario.kv,
-            self._division.tensor,
+            self.degrees.tensor,
             options.block_size,
             prefix_caching=rules.state_prefixes if prefixes is None else prefixes,
             speculative_tokens=options.drafted_tokens(scenario.draft),
         )
         layers = len(self._architecture.layers)
-        steps = self._division.pipeline - 1 + rules.in_flight_steps
-        tokens = self._batching.batch(UNBOUNDED, scenario.concurrency).tokens
+        # A pipeline is kept full by one step per stage (v1/executor, max_concurrent_batches).
+        pp = self.degrees.pipeline
+        steps = pp if pp > 1 else rules.in_flight_steps
+        tokens = self.batch(UNBOUNDED, scenario.concurrency).tokens
         paging = PagingRules(
             steps * tokens, rules.null_block, rules.hybrid, rules.capacity_by_request
         )
@@ -236,20 +230,21 @@ class VllmFootprint:
         return tuple(KvPlan(groups, stage, paging) for stage in stages)
 
     def _rank(self, gpu: int) -> _Rank:
-        scenario, division = self._scenario, self._division
-        stage = gpu // division.tensor
+        scenario, degrees = self._scenario, self.degrees
+        stage = degrees.stage(gpu)
         layers, weights = self._stages[stage], self._weights[stage]
         offloaded = min(int(self._options.cpu_offload_gb * GIB), weights.tensors)
-        fixed = [items.weights_item(gpu, scenario, layers, weights, offloaded)]
-        if self._drafted is not None and stage == division.pipeline - 1:
+        rope = rope_table_bytes(self._architecture, ROPE_BYTES)
+        fixed = [items.weights_item(gpu, scenario, layers, weights, rope=rope, offloaded=offloaded)]
+        if self._drafted is not None and stage == degrees.pipeline - 1:
             tokens = self._options.drafted_tokens(scenario.draft)
-            fixed.append(items.draft_item(gpu, scenario, self._drafted, tokens, division))
-        lora = items.lora_item(gpu, scenario, layers, division)
+            fixed.append(items.draft_item(gpu, scenario, self._drafted, tokens, degrees))
+        lora = items.lora_item(gpu, scenario, layers, degrees)
         if lora is not None:
             fixed.append(lora)
         if self._graphs.bytes:
             fixed.append(items.estimated_item(gpu, Kind.GRAPHS, self._graphs))
-        libraries = profile.libraries(self.rules, scenario.gpus, division)
+        libraries = profile.libraries(self.rules, scenario.gpus, degrees)
         fixed += [
             items.estimated_item(gpu, Kind.RUNTIME, libraries),
             items.context_item(gpu, self._contexts[gpu]),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llm_lander_tui.engines.base import HOST, Allocation, Kind, Known
 from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.vllm.kv_planner import CacheKind, KvPlan
-from llm_lander_tui.engines.vllm.lora import max_lora_rank, stage_lora_bytes
+from llm_lander_tui.engines.vllm.options import max_lora_rank
 from llm_lander_tui.engines.vllm.profile import Estimate
-from llm_lander_tui.engines.vllm.weights import Division, StageWeights
 from llm_lander_tui.gpus.context import ContextSize
 from llm_lander_tui.memory import recipes
-from llm_lander_tui.memory.sharding import rank_weights
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.lora import SIXTEEN_BIT, adapter_elements
+from llm_lander_tui.memory.ranks import RankWeights
+from llm_lander_tui.memory.sharding import stage_bytes
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.planner.scenario import Scenario
@@ -22,14 +26,14 @@ LORA_SOURCE = "vllm/lora/layers/base_linear.py"
 
 
 def weights_item(
-    gpu: int, scenario: Scenario, layers: range, weights: StageWeights, offloaded: int
+    gpu: int, scenario: Scenario, layers: range, weights: RankWeights, *, rope: int, offloaded: int
 ) -> Allocation:
-    """The weights of the layers on one rank, less what is offloaded to the host."""
+    """The weights of the layers on one rank with `rope` bytes of tables, less what is offloaded."""
     why = f"{scenario.weights.name} weights of {len(layers)} layers"
     if scenario.tensor_parallel > 1:
         why += f", 1/{scenario.tensor_parallel} of each divided tensor"
     for size, what in (
-        (weights.rope, "of rope tables"),
+        (rope, "of rope tables"),
         (weights.padding, "that fill the kernels' tiles"),
         (weights.absorbed, "of latent projections kept twice"),
     ):
@@ -38,9 +42,8 @@ def weights_item(
     why += left_out(scenario.model.architecture)
     if offloaded:
         why += f", less {format_bytes(offloaded)} in host memory"
-    return Allocation(
-        gpu, Kind.WEIGHTS, weights.bytes - offloaded, Known.EXACT, why, source=WEIGHTS_SOURCE
-    )
+    size = weights.tensors + rope + weights.absorbed + weights.padding - offloaded
+    return Allocation(gpu, Kind.WEIGHTS, size, Known.EXACT, why, source=WEIGHTS_SOURCE)
 
 
 def host_item(gpu: int, offloaded: int) -> Allocation:
@@ -50,7 +53,7 @@ def host_item(gpu: int, offloaded: int) -> Allocation:
 
 
 def draft_item(
-    gpu: int, scenario: Scenario, drafted: Architecture, tokens: int, division: Division
+    gpu: int, scenario: Scenario, drafted: Architecture, tokens: int, degrees: Degrees
 ) -> Allocation:
     """The weights of what drafts: another model at 16 bits, or the model's own layers."""
     draft = scenario.draft
@@ -59,21 +62,20 @@ def draft_item(
     return Allocation(
         gpu,
         Kind.DRAFT,
-        rank_weights(weights_of(drafted, recipe), division.tensor, 1, division.experts)[0],
+        stage_bytes(weights_of(drafted, recipe), replace(degrees, pipeline=1))[0],
         Known.EXACT,
         f"{name} in {recipe.name}, drafting {tokens} tokens a step; the KV cache is in the pool",
         source=WEIGHTS_SOURCE,
     )
 
 
-def lora_item(gpu: int, scenario: Scenario, layers: range, division: Division) -> Allocation | None:
+def lora_item(gpu: int, scenario: Scenario, layers: range, degrees: Degrees) -> Allocation | None:
     """The room for adapters; None where none are served."""
     lora = scenario.lora
     if lora is None:
         return None
-    size = stage_lora_bytes(
-        scenario.model.architecture, layers, lora, division.tensor, division.experts
-    )
+    elements = adapter_elements(scenario.model.architecture, layers, degrees)
+    size = SIXTEEN_BIT * lora.adapters * max_lora_rank(lora.rank) * elements
     why = (
         f"room for {lora.adapters} adapters of rank {max_lora_rank(lora.rank)} beside every "
         "linear layer, whatever they touch"

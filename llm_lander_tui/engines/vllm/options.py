@@ -11,6 +11,9 @@ from llm_lander_tui.units import GIB
 
 DEFAULT_VERSION = "0.33"
 
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The values that --max-lora-rank takes."""
+
 UNTAGGED_BUILD = "0.1.dev"
 """How a build from a checkout without tags calls itself."""
 
@@ -24,7 +27,8 @@ class VllmOptions:
     `version` is the release whose rules are followed, `v0` the old engine of releases before 0.11.
     `offline` takes the defaults of the `LLM` class and of `vllm bench` instead of the server's.
     `speculative_tokens` are the tokens drafted per step, by the scenario's draft model or by the
-    model's own multi-token-prediction layers.
+    model's own multi-token-prediction layers. `data_parallel` copies of the model each serve their
+    own sequences; they hold the routed experts together.
     """
 
     gpu_memory_utilization: float | None = None
@@ -37,9 +41,15 @@ class VllmOptions:
     prefix_caching: bool | None = None
     speculative_tokens: int = 0
     cpu_offload_gb: float = 0.0
+    data_parallel: int = 1
     version: str = DEFAULT_VERSION
     v0: bool = False
     offline: bool = False
+
+    @property
+    def copies(self) -> int:
+        """See `engines.rank_cards.Copying`."""
+        return self.data_parallel
 
     def drafted_tokens(self, draft: object | None) -> int:
         """Tokens drafted per step; a draft model drafts one where nothing is said."""
@@ -66,6 +76,12 @@ OPTIONS = (
         (None, 1, 8, 16, 32, 64, 128, 256, 512, 1024),
     ),
     Option("enforce_eager", "--enforce-eager", "no CUDA graphs", (False, True)),
+    Option(
+        "data_parallel",
+        "--data-parallel-size",
+        "copies of the model that each serve their own sequences and share the experts",
+        (1, 2, 4, 8),
+    ),
     Option("block_size", "--block-size", "tokens per KV block", (None, 16, 32, 64, 128)),
     Option(
         "enable_expert_parallel",
@@ -179,6 +195,11 @@ class Batch:
 
     tokens: int
     sequences: int
+
+
+def max_lora_rank(rank: int) -> int:
+    """The smallest --max-lora-rank that holds adapters of `rank`."""
+    return next((r for r in LORA_RANKS if r >= rank), rank)
 
 
 V0_LONG_CONTEXT = 32768

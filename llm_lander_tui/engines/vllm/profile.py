@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.vllm.options import Batch, Rules
-from llm_lander_tui.engines.vllm.weights import Division
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.step import dense_elements, expert_elements
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.mlp import DenseMlp, ExpertsMlp
 from llm_lander_tui.models.tensors import Part
-from llm_lander_tui.units import GIB, MIB, ceil_div
+from llm_lander_tui.units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ ACTIVATION_SOURCE = "law of memory_models C.2, fitted to 48 profile runs of vLLM
 
 WORKSPACE_SINCE = (0, 14, 0)
 """Since when the experts' buffers are kept while tokens are sampled."""
+EXPERT_CHUNK = 16384
+"""Gathered tokens that expert kernels take at once (vllm/envs.py VLLM_FUSED_MOE_CHUNK_SIZE)."""
 PIXELS_PER_TOKEN = 28
 """Side of the image square behind one token: patches of 14 pixels, merged 2 x 2."""
 
@@ -86,6 +89,11 @@ class ActivationLaw:
     """Bytes per sequence."""
     mlp: int
     """Bytes per token, freed before sampling."""
+    experts: int
+    """Bytes per token of the expert kernels' buffers, freed before sampling unless `keeps`."""
+    keeps: bool
+    gathered: int
+    """Data-parallel ranks whose tokens the experts of each see, all-gathered."""
     always: int
     """Bytes per token."""
     fixed: int
@@ -95,8 +103,12 @@ class ActivationLaw:
 
     def peak(self, batch: Batch) -> int:
         """Bytes above the weights that are free again after the run."""
-        sampling, mlp = self.sampling * batch.sequences, self.mlp * batch.tokens
-        return max(sampling, mlp) + self.always * batch.tokens + self.fixed
+        tokens = batch.tokens
+        seen = min(self.gathered * tokens, max(tokens, EXPERT_CHUNK))
+        experts = self.experts * seen
+        freed = max(self.sampling * batch.sequences, self.mlp * tokens)
+        peak = freed + experts if self.keeps else max(freed, experts)
+        return peak + self.always * tokens + self.fixed
 
     def total(self, batch: Batch) -> int:
         """All bytes above the weights."""
@@ -104,7 +116,7 @@ class ActivationLaw:
 
 
 def activation_law(
-    architecture: Architecture, division: Division, rules: Rules, kernels: Kernels, *, last: bool
+    architecture: Architecture, degrees: Degrees, rules: Rules, kernels: Kernels, *, last: bool
 ) -> ActivationLaw:
     """The law for the ranks of a pipeline stage, `last` where the tokens are sampled."""
     h, size = architecture.hidden_size, kernels.element
@@ -113,20 +125,20 @@ def activation_law(
     mlp = experts = 0
     for layer, _ in architecture.layer_groups:
         if isinstance(layer.mlp, DenseMlp):
-            width = ceil_div(layer.mlp.intermediate * (2 + layer.mlp.gated), division.tensor)
-            mlp = max(mlp, size * (width + 2 * h))
+            mlp = max(mlp, size * (dense_elements(layer.mlp, degrees) + 2 * h))
         elif isinstance(layer.mlp, ExpertsMlp) and kernels.expert_workspaces:
-            experts = max(experts, size * _workspaces(layer.mlp, division))
-    if rules.version < WORKSPACE_SINCE:
-        mlp, experts = max(mlp, experts), 0
-    always = size * h + experts
+            experts = max(experts, size * expert_elements(layer.mlp, degrees))
+    always = size * h
     if any(tensor.part is Part.TOWER for tensor in architecture.outer):
         always += size * (h + 3 * PIXELS_PER_TOKEN**2)
-    if division.pipeline > 1:
+    if degrees.pipeline > 1:
         always += 2 * size * h
     return ActivationLaw(
         round((size + sampler.working) * architecture.vocab_size) if last else 0,
         mlp,
+        experts,
+        rules.version >= WORKSPACE_SINCE,
+        degrees.data,
         always,
         FIXED_ACTIVATION,
         round(sampler.kept * architecture.vocab_size),
@@ -141,12 +153,6 @@ def _sampler(rules: Rules, *, dense: bool) -> Sampler:
     if rules.version < (RUNNER_V2_DENSE if dense else RUNNER_V2):
         return FUSED
     return COUNTING if rules.version < (0, 33, 0) else COUNTING_WARM
-
-
-def _workspaces(mlp: ExpertsMlp, division: Division) -> int:
-    """Elements per token of the two workspaces of the fused expert kernels."""
-    width = mlp.intermediate if division.experts else ceil_div(mlp.intermediate, division.tensor)
-    return mlp.active * (max(width, mlp.hidden) + max(2 * width, mlp.hidden))
 
 
 GRAPH_BYTES = 20 * MIB
@@ -192,16 +198,16 @@ LARGE_CARD = 40 * GIB
 """Where no catalogue tells, cards above this are taken to have NVLink."""
 
 
-def libraries(rules: Rules, gpus: tuple[Gpu, ...], division: Division) -> Estimate:
+def libraries(rules: Rules, gpus: tuple[Gpu, ...], degrees: Degrees) -> Estimate:
     """What CUDA libraries allocate beside PyTorch: cuBLAS, FlashInfer, NCCL under TP."""
     source = "non-torch memory of 60 vLLM logs"
-    if division.tensor > 1:
+    if degrees.tensor > 1:
         since, before, after = LINKED
         size = UNLINKED
         if all(_linked(gpu) for gpu in gpus) and not rules.v0:
             size = after if rules.version >= since else before
         return Estimate(size, 0.3, "NCCL and custom all-reduce buffers, cuBLAS workspaces", source)
-    if division.pipeline > 1:
+    if degrees.pipeline > 1:
         return Estimate(STAGED, 0.5, "cuBLAS and NCCL of a pipeline stage", source)
     since, before, after = LIBRARIES
     size = V0_LIBRARIES if rules.v0 else after if rules.version >= since else before

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from llm_lander_tui.memory import recipes
-from llm_lander_tui.memory.group_sharding import group_problems
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.divisibility import parallel_problems
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models import presets
 
 
 def problems(name: str, recipe: str, degree: int, expert_parallel: bool = False):
-    weights = weights_of(presets.load(name).architecture, recipes.get(recipe))
-    return group_problems(weights, degree, expert_parallel)
+    architecture = presets.load(name).architecture
+    weights = weights_of(architecture, recipes.get(recipe))
+    return parallel_problems(architecture, weights, Degrees(degree, whole_experts=expert_parallel))
 
 
 def test_experts_too_narrow_for_their_blocks_are_refused():

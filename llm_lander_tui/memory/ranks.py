@@ -1,0 +1,94 @@
+"""What a rank of a served model holds of its weights: shards, and what engines add to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.sharding import pipeline_stages, shard_shape, stage_bytes
+from llm_lander_tui.memory.weights import Recipe, Weights, weights_of
+from llm_lander_tui.models.architecture import Architecture, Layer
+from llm_lander_tui.models.attention import LatentAttention
+from llm_lander_tui.models.tensors import Shard
+from llm_lander_tui.units import ceil_div, round_up
+
+ABSORBED_BYTES = 2
+"""The absorbed projections are held in 16 bits, whatever the checkpoint's format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What an engine's MXFP4 expert kernels pad each expert's sides to, in elements."""
+
+    intermediate: int = 1
+    hidden: int = 1
+
+
+UNPADDED = Tile()
+
+
+@dataclass(frozen=True, slots=True)
+class RankWeights:
+    """Weight bytes of one rank of a pipeline stage."""
+
+    tensors: int
+    """Its shards of the checkpoint's tensors."""
+    absorbed: int
+    """The up-projections of latent attention, kept a second time at 16 bits for decoding."""
+    padding: int
+    """What fills the kernels' tiles."""
+
+
+@lru_cache(maxsize=1024)
+def rank_weights(
+    architecture: Architecture, recipe: Recipe, degrees: Degrees, tile: Tile = UNPADDED
+) -> tuple[RankWeights, ...]:
+    """What each pipeline stage holds on each of its ranks."""
+    weights = weights_of(architecture, recipe)
+    padding = _padding_by_layer(weights, degrees, tile)
+    stages = pipeline_stages(len(architecture.layers), degrees.pipeline)
+    return tuple(
+        RankWeights(
+            tensors,
+            sum(_absorbed_bytes(architecture.layers[i], degrees.tensor) for i in stage),
+            sum(padding.get(i, 0) for i in stage),
+        )
+        for tensors, stage in zip(stage_bytes(weights, degrees), stages, strict=True)
+    )
+
+
+def rope_table_bytes(architecture: Architecture, element_bytes: int) -> int:
+    """Rotary tables of all positions: cos and sin of half the rotated elements each."""
+    return sum(element_bytes * t.positions * t.dim for t in architecture.rope)
+
+
+def _padding_by_layer(weights: Weights, degrees: Degrees, tile: Tile) -> dict[int, int]:
+    """Bytes that fill the tiles of MXFP4 experts, by layer."""
+    found: dict[int, int] = {}
+    for weight in weights.tensors:
+        tensor, storage = weight.tensor, weight.storage
+        experts = tensor.shard in (Shard.EXPERTS, Shard.EXPERTS_ROW)
+        if weight.layer is None or not experts or not tensor.linear or storage.name != "MXFP4":
+            continue
+        rows, columns, copies = shard_shape(tensor, degrees)
+        sides = (tile.intermediate, tile.hidden)
+        tall, wide = sides if tensor.shard is Shard.EXPERTS else sides[::-1]
+        filled = storage.matrix_bytes(round_up(rows, tall), round_up(columns, wide))
+        more = copies * (filled - storage.matrix_bytes(rows, columns))
+        found[weight.layer] = found.get(weight.layer, 0) + more
+    return found
+
+
+def _absorbed_bytes(layer: Layer, tensor_parallel: int) -> int:
+    """W_UK and W_UV beside kv_b_proj: heads x (nope + v) x kv_lora_rank elements (memory_models
+    A.3, vllm layers/attention/mla_attention.py).
+    """
+    return sum(
+        ABSORBED_BYTES
+        * ceil_div(mixer.heads, tensor_parallel)
+        * (mixer.qk_nope_head_dim + mixer.v_head_dim)
+        * mixer.kv_lora_rank
+        for mixer in layer.mixers
+        if isinstance(mixer, LatentAttention)
+    )
