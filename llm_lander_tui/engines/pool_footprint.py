@@ -198,7 +198,7 @@ class PoolFootprint:
                 Kind.STATE,
                 self._states(r, concurrency),
                 Known.EXACT,
-                f"{slots} state slots of {format_bytes(r.state)}.",
+                f"{slots} state slots of {r.state:,} bytes.",
                 source=rules.source,
             ),
             *(
@@ -214,7 +214,14 @@ class PoolFootprint:
                 r.context.spread,
                 r.context.source,
             ),
-            Allocation(gpu, Kind.RESERVED, kept, Known.EXACT, r.reserve.why, source=rules.source),
+            Allocation(
+                gpu,
+                Kind.RESERVED,
+                kept,
+                Known.EXACT,
+                f"{r.reserve.why} The plan leaves {format_bytes(kept)} of that unused.",
+                source=rules.source,
+            ),
             *r.beside.allocations(gpu, context * concurrency),
         ]
 

@@ -184,7 +184,7 @@ class TorchFootprint:
                 Kind.STATE,
                 state,
                 Known.EXACT,
-                f"{concurrency} sequences of {format_bytes(d.state)} recurrent state.",
+                f"{concurrency} sequences of {d.state:,} bytes of recurrent state.",
                 source="transformers cache_utils.py",
             ),
             Allocation(

@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from llm_lander_tui.engines.base import Allocation
-from llm_lander_tui.planner.explain import Explanation, explain_allocation, explain_context
+from llm_lander_tui.engines.base import Allocation, Kind
+from llm_lander_tui.planner.explain import (
+    Explanation,
+    explain_allocation,
+    explain_cache,
+    explain_context,
+    explain_weights,
+)
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.screens.sheet import Sheet
 from llm_lander_tui.units import format_bytes
@@ -34,6 +40,9 @@ def paragraphs(plan: Plan) -> Iterator[Content]:
     for note in plan.notes:
         yield Content.styled(f"! {note}", WARN)
     yield from _explained(explain_context(plan), "")
+    yield Content("")
+    yield from _explained(explain_weights(plan.scenario), KIND_STYLE[Kind.WEIGHTS])
+    yield from _explained(explain_cache(plan.scenario), KIND_STYLE[Kind.KV_CACHE])
     for group in groups(plan):
         device = group.devices[0]
         yield Content("")
@@ -41,9 +50,11 @@ def paragraphs(plan: Plan) -> Iterator[Content]:
         left = (
             f"{format_bytes(spare)} to spare" if spare >= 0 else f"{format_bytes(-spare)} missing"
         )
+        count = len(group.devices)
+        each = f"each of {count} " if count > 1 else ""
         yield Content.assemble(
             (f"GPU {group.label}", "bold"),
-            f"   needs {format_bytes(device.needed_bytes)} of "
+            f"   {each}needs {format_bytes(device.needed_bytes)} of "
             f"{format_bytes(device.budget.bytes)}, {left}",
         )
         for allocation in device.allocations:

@@ -104,20 +104,23 @@ def pool_items(
     """The blocks of all sequences: those that hold tokens, and those that hold states."""
     per_sequence = sum(g.cache.span for g in plan.groups if g.cache.kind is CacheKind.STATE)
     states = per_sequence * concurrency * plan.block_bytes
-    size = format_bytes(plan.block_bytes)
+    size = f"{plan.block_bytes:,} bytes"
+    blocks = f"{concurrency} x {format_tokens(plan.blocks(context) - per_sequence)}"
+    if plan.rules.null_block:
+        blocks = f"({blocks} + 1 that vLLM holds back)"
+    groups = f"{len(plan.groups)} group{'s' if len(plan.groups) > 1 else ''} of layers"
     tokens = Allocation(
         gpu,
         Kind.KV_CACHE,
         plan.needed(context, concurrency) - states,
         Known.EXACT,
-        f"{concurrency} x {format_tokens(context)} tokens: {plan.blocks(context) - per_sequence} "
-        f"blocks a sequence, {plan.block_size} tokens and {size} each in {kv_name}, "
-        f"{len(plan.groups)} groups of layers",
+        f"{blocks} blocks of {size}, each for {plan.block_size} tokens in {kv_name}; "
+        f"{format_tokens(context)} tokens a sequence, {groups}",
         source=KV_SOURCE,
     )
     if not states:
         return (tokens,)
-    why = f"{per_sequence} blocks of {size} for the recurrent states of each sequence"
+    why = f"{concurrency} x {per_sequence} blocks of {size} for the recurrent states"
     return (
         tokens,
         Allocation(gpu, Kind.STATE, states, Known.EXACT, why, source=KV_SOURCE),
