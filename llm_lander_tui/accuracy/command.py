@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from llm_lander_tui.accuracy import llamacpp, other, vllm
-from llm_lander_tui.accuracy.fields import text
-from llm_lander_tui.accuracy.library import ConfigLibrary
-from llm_lander_tui.accuracy.records import (
-    Comparison,
-    ModelOf,
-    Predictor,
-    Record,
-    Skipped,
-)
-from llm_lander_tui.accuracy.report import Outcome, json_lines, text_report
-from llm_lander_tui.errors import LanderError, SourceError, UsageError
-
-CARRIED = Path("tests", "data", "accuracy")
-"""The project's own set of records, beside the package in a checkout."""
+from llm_lander_tui.accuracy.doubts import doubts, rounding
+from llm_lander_tui.accuracy.fields import text, words
+from llm_lander_tui.accuracy.library import ConfigLibrary, hub_id
+from llm_lander_tui.accuracy.outcomes import Outcome
+from llm_lander_tui.accuracy.reading import BROKEN, carried_files, distinct, read_records
+from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predictor, Record, Skipped
+from llm_lander_tui.accuracy.report import json_lines, text_report
+from llm_lander_tui.engines.registry import HOMES
+from llm_lander_tui.errors import LanderError, UsageError
 
 
 def run(
@@ -33,65 +28,41 @@ def run(
 ) -> int:
     """Print the report; `files` empty takes the records that the project carries.
 
-    Raises `SourceError` when a file cannot be read, `UsageError` when no record is of `engine`.
+    Raises `SourceError` when a file or a directory of configs cannot be read, `UsageError` when
+    `engine` is none, or no record is of it.
     """
     paths = [Path(f).expanduser() for f in files] or carried_files()
     model_of = ConfigLibrary(configs)
-    records = [record for path in paths for record in read_records(path) if _wanted(record, engine)]
-    if engine is not None and not records:
-        raise UsageError("No such records", f"No record is of an engine called {engine!r}.")
+    records, repeated = distinct(record for path in paths for record in read_records(path))
+    if engine is not None:
+        records = _of_engine(records, engine)
     outcomes = [outcome(record, model_of) for record in records]
-    lines = json_lines(outcomes) if as_json else [text_report(outcomes)]
+    lines = json_lines(outcomes) if as_json else [text_report(outcomes, repeated=repeated)]
     for line in lines:
         sys.stdout.write(line + "\n")
     return 0
 
 
-def carried_files() -> list[Path]:
-    """The records of a checkout of the project. Raises `SourceError` where there is none."""
-    directory = Path(__file__).resolve().parents[2] / CARRIED
-    found = sorted(directory.glob("*.jsonl"))
-    if not found:
-        raise SourceError(
-            "No records",
-            f"The measured records are part of the project's checkout ({CARRIED.as_posix()}), "
-            "not of the installed package.",
-            "Name files of records, or run the command in a checkout.",
-        )
-    return found
+def _of_engine(records: Sequence[Record], engine: str) -> list[Record]:
+    """The records of an engine, by its id or a part of the name that they write."""
+    asked = engine.strip().lower()
+    found = [record for record in records if asked and _is_of(record, asked)]
+    if found:
+        return found
+    written = sorted({engine_of(record) for record in records})
+    if asked in HOMES:
+        held = f"they are of {', '.join(written)}" if written else "there are none at all"
+        raise UsageError("No such records", f"No record is of {engine}: {held}.")
+    raise UsageError(
+        "Unknown engine",
+        f"No engine is called {engine!r}, and no record is of one.",
+        f"Known are {', '.join(HOMES)}; the records are of {', '.join(written) or 'none'}.",
+    )
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file of JSON lines; a broken line becomes a record without content.
-
-    Raises `SourceError` when the file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise SourceError(
-            "File not readable",
-            f"{path} could not be read ({error.strerror or error}).",
-            "Check the path and its permissions.",
-        ) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, Mapping):
-            yield record
-        else:
-            yield {"id": f"{path.name}:{number}", "broken": "the line is not a JSON object"}
-
-
-def _wanted(record: Record, engine: str | None) -> bool:
-    if engine is None:
-        return True
+def _is_of(record: Record, asked: str) -> bool:
     named = engine_of(record)
-    return engine.lower() in named.lower() or engine.lower() == other.engine_id(named)
+    return asked in named.lower() or asked == other.engine_id(named)
 
 
 def engine_of(record: Record) -> str:
@@ -101,46 +72,50 @@ def engine_of(record: Record) -> str:
         return named
     if "available_kv_bytes" in record:
         return "vllm"
-    return "llama.cpp" if "bytes" in record else "unknown"
+    return "llama.cpp" if llamacpp.is_golden(record) else "unknown"
 
 
 def predictor_of(record: Record) -> Predictor | None:
-    """Who predicts the record, told by its fields."""
+    """Who predicts the record, told by its fields; None for an engine that is not known."""
     if "available_kv_bytes" in record:
         return vllm.predict
-    if "bytes" in record:
+    if llamacpp.is_golden(record):
         return llamacpp.predict
     named = (text(record, "engine") or "").lower()
-    if not named:
-        return None
     if named.startswith("vllm"):
         return vllm.predict
-    return llamacpp.predict if "ngl" in record else other.predict
+    # The other engines' set has llama.cpp files too, without llama.cpp's options.
+    if "ngl" in record and llamacpp.is_kin(named):
+        return llamacpp.predict
+    return other.predict if other.engine_id(named) else None
 
 
 def outcome(record: Record, model_of: ModelOf) -> Outcome:
     """What became of a record; nothing in it can end the run."""
     engine = engine_of(record)
     config = text(record, "config")
+    golden = "available_kv_bytes" in record or llamacpp.is_golden(record)
     return Outcome(
         id=text(record, "id") or "no id",
         engine=engine,
         version=text(record, "engine_version") or "",
-        model=text(record, "model") or (config or "unknown").replace("__", "/", 1),
+        model=text(record, "model") or hub_id(config or "unknown"),
         family=_family(config, model_of),
         source=text(record, "source") or engine,
-        asked=bool(record.get("usable", True)),
+        asked=golden or BROKEN in record or bool(words(record, "usable")),
         result=_predicted(record, model_of),
+        golden=golden,
     )
 
 
 def _predicted(record: Record, model_of: ModelOf) -> tuple[Comparison, ...] | Skipped:
-    broken = text(record, "broken")
+    broken = text(record, BROKEN)
     if broken is not None:
         return Skipped(broken)
     predict = predictor_of(record)
     if predict is None:
-        return Skipped("no engine is stated")
+        named = text(record, "engine")
+        return Skipped(f"unknown engine {named!r}" if named else "no engine is stated")
     try:
         found = predict(record, model_of)
     except LanderError as error:
@@ -149,7 +124,16 @@ def _predicted(record: Record, model_of: ModelOf) -> tuple[Comparison, ...] | Sk
         return Skipped(f"the record cannot be read ({type(error).__name__}: {error})")
     except RecursionError:
         return Skipped("the record nests too deeply")
-    return found if isinstance(found, Skipped) else tuple(found)
+    if isinstance(found, Skipped):
+        return found
+    return tuple(
+        replace(
+            c,
+            rounding=rounding(record, c.quantity, c.measured),
+            doubts=doubts(record, c.quantity),
+        )
+        for c in found
+    )
 
 
 def _family(config: str | None, model_of: ModelOf) -> str:

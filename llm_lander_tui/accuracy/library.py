@@ -23,7 +23,7 @@ class ConfigLibrary:
     """
 
     def __init__(self, directories: Sequence[str] = ()) -> None:
-        self._directories = [Path(d).expanduser() for d in directories]
+        self._directories = [_directory(d) for d in directories]
         self._found: dict[str, Model | LanderError] = {}
 
     def __call__(self, stem: str) -> Model:
@@ -39,6 +39,8 @@ class ConfigLibrary:
         return found
 
     def _load(self, stem: str) -> Model:
+        if Path(stem).name != stem:
+            raise SourceError("No config", f"{stem!r} is no name of a config.")
         for directory in self._directories:
             path = directory / f"{stem}.json"
             if path.is_file():
@@ -54,6 +56,17 @@ class ConfigLibrary:
             f"No directory of configs and no preset holds {name}.",
             "Name the directory that does with --configs.",
         )
+
+
+def _directory(name: str) -> Path:
+    found = Path(name).expanduser()
+    if not found.is_dir():
+        raise SourceError(
+            "No such directory",
+            f"{name} is no directory of configs.",
+            "It holds a file OWNER__NAME.json for each model.",
+        )
+    return found
 
 
 def hub_id(stem: str) -> str:

@@ -32,6 +32,25 @@ _LATE_ROLLBACK = 10200
 """Build from which a sequence keeps one state more than the tokens that are drafted (common.h)."""
 
 
+_KIN = (
+    "llama", "ggml", "gguf", "kobold", "lm studio", "lmstudio", "lucebox", "jan", "gpt4all",
+    "localai", "ramalama", "text-generation-webui", "oobabooga",
+)  # fmt: skip
+"""Programs that run llama.cpp, as records write them (ollama and llamafile have it in the name)."""
+
+
+def is_kin(engine: str) -> bool:
+    """Whether an engine of that name is llama.cpp, a fork of it, or runs it."""
+    return any(word in engine.lower() for word in _KIN)
+
+
+def is_golden(record: Record) -> bool:
+    """Whether a record is an answer of llama.cpp's allocator, or of a dry run of llama-quantize."""
+    return isinstance(record.get("bytes"), Mapping) or (
+        text(record, "quant") is not None and number(record, "mib") is not None
+    )
+
+
 def predict(record: Record, model_of: ModelOf) -> Predicted:
     """The comparisons of one record, of either schema; or why there are none.
 
@@ -40,6 +59,8 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
     config = text(record, "config")
     if config is None:
         return Skipped("no config of the model")
+    if number(record, "mib") is not None and text(record, "quant") is not None:
+        return _quantised_size(record, model_of(config))
     gpus = integer(record, "n_gpus") or 1
     slots = integer(record, "n_seq_max") or 1
     if not (0 < gpus <= _MOST_GPUS and 0 < slots <= MOST_SLOTS):
@@ -52,6 +73,15 @@ def predict(record: Record, model_of: ModelOf) -> Predicted:
     launch = _Launch(record, published(record, model_of(config)))
     found = tuple(c for name in usable if (c := launch.comparison(name)) is not None)
     return found or Skipped(f"no figure for {', '.join(usable)}")
+
+
+def _quantised_size(record: Record, model: Model) -> Predicted:
+    """The tensor data of a dry run of llama-quantize (schema of gguf_sizes_golden)."""
+    name, mib = text(record, "quant") or "", number(record, "mib") or 0.0
+    recipe = named_mix(name if record.get("imatrix") is True else f"{name}-static")
+    if recipe is None:
+        return Skipped(f"no rule is known for {name}")
+    return (Comparison("file_size", mib * MIB, recipe.storages(model.architecture).bytes),)
 
 
 def _allocator_answer(record: Record, model: Model) -> Iterator[Comparison]:
@@ -173,7 +203,9 @@ class _Launch:
     @property
     def _states_kept(self) -> int:
         """States of a sequence: one, and those to roll back to when drafts are refused."""
-        told = re.search(r"n_rs_seq=(\d+)", self._words)
+        told = re.search(r"n_rs_seq=(\d+)", self._words) or re.search(
+            r"\b(\d+) rs_seq\b", text(self._record, "quote") or ""
+        )
         if told:
             return 1 + int(told[1])
         drafted = re.search(r"--spec-draft-n-max (\d+)", self._words)

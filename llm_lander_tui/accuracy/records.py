@@ -21,6 +21,12 @@ class Comparison:
     quantity: str
     measured: float
     predicted: float
+    spread: float = 0.0
+    """How far the plan itself says that a figure may be off (0.3 = ±30 %)."""
+    rounding: float = 0.0
+    """Half of the last digit that the log prints, as a share of the figure."""
+    doubts: tuple[str, ...] = ()
+    """What the record leaves open of the figure."""
 
     @property
     def error(self) -> float:

@@ -4,98 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from math import ceil
-from statistics import median
 
-from llm_lander_tui.accuracy.records import Comparison, Skipped
+from llm_lander_tui.accuracy.exceptions import exceptions
+from llm_lander_tui.accuracy.layout import ENDLESS, WIDTH, address, cut, percent
+from llm_lander_tui.accuracy.outcomes import Outcome, Point, points, summary
+from llm_lander_tui.accuracy.records import Skipped
 
-WIDTH = 100
 _LABEL = 36
-_ENDLESS = "inf"
+_NAMED = 5
+"""Records that a reason for leaving them out is followed by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one record: comparisons, or the reason why there are none."""
+def text_report(outcomes: Sequence[Outcome], *, repeated: int = 0) -> str:
+    """The tables and what was left out, at most 100 columns wide.
 
-    id: str
-    engine: str
-    version: str
-    model: str
-    family: str
-    source: str
-    asked: bool
-    """Whether the record has a quantity that its launch options tell."""
-    result: tuple[Comparison, ...] | Skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One comparison with the record that it belongs to."""
-
-    outcome: Outcome
-    comparison: Comparison
-
-    @property
-    def error(self) -> float:
-        return self.comparison.error
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The errors of a group: signed median, median and 90th percentile of the absolute ones.
-
-    The second pair counts every source once, with the median of its own absolute errors, so that
-    one sweep does not outweigh the rest.
+    `repeated` records were the same as others, and are not among them.
     """
-
-    records: int
-    signed: float
-    middle: float
-    p90: float
-    sources: int
-    source_middle: float
-    source_p90: float
-    worst: Point
-
-
-def points(outcomes: Sequence[Outcome]) -> list[Point]:
-    """Every comparison of every record."""
-    return [Point(o, c) for o in outcomes if not isinstance(o.result, Skipped) for c in o.result]
-
-
-def summary(group: Sequence[Point]) -> Summary:
-    """The errors of a group that is not empty."""
-    size = sorted(abs(p.error) for p in group)
-    by_source: defaultdict[str, list[float]] = defaultdict(list)
-    for p in group:
-        by_source[p.outcome.source].append(abs(p.error))
-    sources = sorted(median(errors) for errors in by_source.values())
-    return Summary(
-        len(group),
-        median(p.error for p in group),
-        median(size),
-        percentile(size, 90),
-        len(sources),
-        median(sources),
-        percentile(sources, 90),
-        max(group, key=lambda p: abs(p.error)),
-    )
-
-
-def percentile(ordered: Sequence[float], percent: int) -> float:
-    """The nearest-rank percentile of values in ascending order."""
-    return ordered[ceil(len(ordered) * percent / 100) - 1]
-
-
-def text_report(outcomes: Sequence[Outcome]) -> str:
-    """The tables and what was left out, at most 100 columns wide."""
     found = points(outcomes)
-    parts = [_counts(outcomes, found)]
+    parts = [_counts(outcomes, found, repeated)]
     groups: tuple[tuple[str, Callable[[Point], str]], ...] = (
         ("engine and quantity", lambda p: f"{p.outcome.engine}: {p.comparison.quantity}"),
         ("quantity", lambda p: p.comparison.quantity),
@@ -103,6 +33,9 @@ def text_report(outcomes: Sequence[Outcome]) -> str:
         ("version", lambda p: f"{p.outcome.engine} {release(p.outcome.version)}"),
     )
     parts += [_table(title, found, key) for title, key in groups if found]
+    beyond = exceptions(found)
+    if beyond:
+        parts.append(beyond)
     skipped = _skipped(outcomes)
     if skipped:
         parts.append(skipped)
@@ -124,7 +57,7 @@ def json_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
                     "quantity": c.quantity,
                     "measured": c.measured,
                     "predicted": c.predicted,
-                    "error": None if c.error == float(_ENDLESS) else c.error,
+                    "error": None if c.error == float(ENDLESS) else c.error,
                     "source": o.source,
                 }
             )
@@ -139,17 +72,18 @@ def release(version: str) -> str:
     return number[0] if number else "not stated"
 
 
-def _counts(outcomes: Sequence[Outcome], found: Sequence[Point]) -> str:
+def _counts(outcomes: Sequence[Outcome], found: Sequence[Point], repeated: int) -> str:
     asked = [o for o in outcomes if o.asked]
     left = sum(isinstance(o.result, Skipped) for o in asked)
     sources = len({o.source for o in asked})
     silent = len(outcomes) - len(asked)
+    again = f"\n{repeated:,} records stand there twice and are counted once." if repeated else ""
     return (
         f"{len(asked):,} records of {sources:,} sources: {len(asked) - left:,} predicted "
         f"({_share(len(asked) - left, len(asked))}), {left:,} left out"
         f"{f'; {silent:,} more without a quantity to predict' if silent else ''}.\n"
         f"{len(found):,} comparisons. error = predicted / measured - 1; by source, each source "
-        "counts once."
+        f"counts once.{again}"
     )
 
 
@@ -167,10 +101,10 @@ def _table(title: str, found: Sequence[Point], key: Callable[[Point], str]) -> s
     for name, group in groupby(sorted(found, key=key), key=key):
         s = summary(list(group))
         lines.append(
-            f"{_cut(name, _LABEL - 1).ljust(_LABEL)}{s.records:>6}"
-            f"{_percent(s.signed, sign=True):>9}"
-            f"{_percent(s.middle):>9}{_percent(s.p90):>8}{s.sources:>6}"
-            f"{_percent(s.source_middle):>9}{_percent(s.source_p90):>8}"
+            f"{cut(name, _LABEL - 1).ljust(_LABEL)}{s.records:>6}"
+            f"{percent(s.signed, sign=True):>9}"
+            f"{percent(s.middle):>9}{percent(s.p90):>8}{s.sources:>6}"
+            f"{percent(s.source_middle):>9}{percent(s.source_p90):>8}"
         )
         lines.append(_worst(s.worst))
     return "\n".join(lines)
@@ -178,23 +112,8 @@ def _table(title: str, found: Sequence[Point], key: Callable[[Point], str]) -> s
 
 def _worst(point: Point) -> str:
     o = point.outcome
-    text = f"  worst {_percent(point.error, sign=True)} {o.id}"
-    return _cut(text if o.source == o.engine else f"{text} {_address(o.source)}", WIDTH)
-
-
-def _address(source: str) -> str:
-    return source.removeprefix("https://").removeprefix("http://")
-
-
-def _percent(value: float, *, sign: bool = False) -> str:
-    if value == float(_ENDLESS):
-        return _ENDLESS
-    digits = 2 if abs(value) < 0.1 else 1
-    return f"{value:{'+' if sign else ''}.{digits}%}"
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    text = f"  worst {percent(point.error, sign=True)} {o.id}"
+    return cut(text if o.source == o.engine else f"{text} {address(o.source)}", WIDTH)
 
 
 def _skipped(outcomes: Sequence[Outcome]) -> str:
@@ -208,5 +127,11 @@ def _skipped(outcomes: Sequence[Outcome]) -> str:
     for reason, members in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
         engines = Counter(o.engine for o in members)
         who = ", ".join(f"{name} {n}" for name, n in engines.most_common(3))
-        lines.append(_cut(f"{len(members):>6}  {reason} ({who}; {members[0].id})", WIDTH))
+        named = ", ".join(o.id for o in members[:_NAMED])
+        more = ", …" if len(members) > _NAMED else ""
+        lines += textwrap.wrap(
+            f"{len(members):>6}  {reason} ({who}: {named}{more})",
+            WIDTH,
+            subsequent_indent=" " * 8,
+        )
     return "\n".join(lines)

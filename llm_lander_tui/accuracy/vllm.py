@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.accuracy.vllm_releases import release_of
+from llm_lander_tui.engines.base import Kind
 from llm_lander_tui.engines.vllm import VLLM, VllmFootprint, VllmOptions
 from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups, packs_pages
@@ -83,6 +84,10 @@ def _planner_answer(record: Record, model: Model) -> Predicted:
     ]
 
 
+_KINDS = {"activation_peak": Kind.ACTIVATIONS, "cudagraph": Kind.GRAPHS}
+"""Quantities that are one allocation, whose spread the plan states."""
+
+
 class _Launch:
     """A start-up log: the scenario that its options describe, and what it printed."""
 
@@ -106,7 +111,16 @@ class _Launch:
             "cudagraph": self._graphs,
         }
         answer = answers[quantity]() if quantity in answers else None
-        return None if answer is None else Comparison(quantity, *answer)
+        if answer is None:
+            return None
+        return Comparison(quantity, *answer, spread=self._spread(_KINDS.get(quantity)))
+
+    def _spread(self, kind: Kind | None) -> float:
+        """The spread that the plan states of an allocation."""
+        if kind is None:
+            return 0.0
+        made = self._footprint.allocations(self._length, 1)
+        return max((a.spread for a in made if a.kind is kind), default=0.0)
 
     @property
     def _plan(self) -> KvPlan:

@@ -9,7 +9,8 @@ import pytest
 
 from llm_lander_tui.accuracy import command
 from llm_lander_tui.accuracy.library import ConfigLibrary
-from llm_lander_tui.accuracy.report import Outcome, Point, percentile, points, summary
+from llm_lander_tui.accuracy.outcomes import Outcome, Point, percentile, points, summary
+from llm_lander_tui.accuracy.reading import carried_files, read_records
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +18,8 @@ def outcomes() -> list[Outcome]:
     model_of = ConfigLibrary()
     return [
         command.outcome(record, model_of)
-        for path in command.carried_files()
-        for record in command.read_records(path)
+        for path in carried_files()
+        for record in read_records(path)
     ]
 
 
@@ -43,6 +44,12 @@ def test_weights_per_gpu(of):
     assert len(errors) > 50
     assert median(errors) <= 0.005
     assert percentile(errors, 90) <= 0.03
+
+
+def test_model_buffers_of_logs(of):
+    errors = sorted(abs(p.error) for p in of("model_buffers"))
+    assert median(errors) <= 0.005
+    assert percentile(errors, 90) <= 0.02
 
 
 def test_kv_bytes_per_token(of):

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from llm_lander_tui.accuracy.outcomes import Outcome, percentile, points, summary
 from llm_lander_tui.accuracy.records import Comparison, Skipped
-from llm_lander_tui.accuracy.report import (
-    Outcome,
-    json_lines,
-    percentile,
-    points,
-    release,
-    summary,
-    text_report,
-)
+from llm_lander_tui.accuracy.report import json_lines, release, text_report
 
 
 def outcome(number: int, result, source="https://example.org/a", engine="vllm", asked=True):
@@ -70,7 +64,7 @@ def test_the_report_counts_what_was_left_out_and_why():
         ]
     )
     assert "2 records of 1 sources: 1 predicted (50.0%), 1 left out; 1 more" in text
-    assert "     1  no config of the model (vllm 1; r-1)" in text
+    assert "     1  no config of the model (vllm 1: r-1)" in text
     assert "no usable quantity" not in text
 
 
@@ -111,3 +105,58 @@ def test_json_has_one_object_a_quantity_or_skipped_record():
     assert lines[1]["quantity"] == "kv_bytes_per_token"
     assert lines[2] == {"id": "r-1", "skipped": "no config of the model"}
     assert lines[3]["error"] is None
+
+
+def doubtful(error: float, quantity: str = "weights_per_gpu", **more):
+    return (replace(measured(error, quantity)[0], **more),)
+
+
+def test_every_figure_beyond_its_bound_is_listed_with_what_is_known():
+    inside = outcome(0, doubtful(0.029, doubts=("version not stated",)))
+    beyond = outcome(1, doubtful(-0.04, doubts=("version not stated",)))
+    unknown = outcome(2, doubtful(0.05))
+    text = text_report([inside, beyond, unknown])
+    assert "weights_per_gpu, more than 3.00%: 2 of 3" in text
+    listed = text.partition("beyond what is promised")[2]
+    assert "r-0" not in listed
+    # The farthest first; measured and predicted in the quantity's unit; the source; the reason.
+    assert listed.index("+5.00% r-2") < listed.index("-4.00% r-1")
+    assert "r-1: vllm 0.11.2, model-1: 1000 B, predicted 960 B" in listed
+    assert "example.org/a" in listed
+    assert "version not stated" in listed
+    assert "no reason known" in listed
+
+
+def test_a_figure_tells_how_coarse_it_is_and_what_the_plan_said_of_it():
+    coarse = outcome(0, doubtful(0.04, rounding=0.02))
+    fine = outcome(1, doubtful(0.04, rounding=0.001))
+    spread = outcome(2, doubtful(0.4, "cudagraph", spread=0.5))
+    text = text_report([coarse, fine, spread])
+    assert text.count("the log rounds it to ±2.00%") == 1
+    assert "within the ±50.0% that the plan states" in text
+
+
+def test_golden_answers_are_held_to_equality():
+    golden = {"golden": True, "source": "vllm"}
+    same = replace(outcome(0, (Comparison("num_blocks", 100.0, 101.0),)), **golden)
+    other = replace(outcome(1, (Comparison("num_blocks", 100.0, 102.0),)), **golden)
+    size = replace(outcome(2, (Comparison("model_buffers", 1e6, 1.0005e6),)), **golden)
+    text = text_report([same, other, size])
+    assert "num_blocks, more than 0.00%: 1 of 2" in text
+    assert "+2.00% r-1: vllm 0.11.2, model-1: 100 blocks, predicted 102 blocks" in text
+    assert "model_buffers, more" not in text
+
+
+def test_without_exceptions_nothing_is_said_of_them():
+    assert "beyond" not in text_report([outcome(0, measured(0.001))])
+
+
+def test_a_hundred_columns_hold_the_exceptions_too():
+    long = "https://example.org/" + "x" * 200
+    words = " ".join(["word"] * 100)
+    found = [outcome(i, doubtful(0.5, doubts=(words,)), long) for i in range(3)]
+    assert all(len(line) <= 100 for line in text_report(found).splitlines())
+
+
+def test_repeated_records_are_told():
+    assert "2 records stand there twice" in text_report([outcome(0, measured(0.0))], repeated=2)
