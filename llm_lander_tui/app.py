@@ -20,10 +20,8 @@ from llm_lander_tui.errors import LanderError
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.launch import (
-    FIRST_MODEL,
     LaunchOptions,
     Load,
-    Start,
     first,
     first_scenario,
     gpu_source,
@@ -31,19 +29,20 @@ from llm_lander_tui.launch import (
     resolve,
 )
 from llm_lander_tui.loading import Loader
-from llm_lander_tui.messages import GpusRead, ModelFailed, ModelLoaded, Progressed, Worked
+from llm_lander_tui.messages import GpusRead, ModelLoaded, Progressed, Worked
 from llm_lander_tui.screens.lander_screen import FIRST_FRAME
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.themes import DARK, LIGHT
+from llm_lander_tui.units import MIB
 from llm_lander_tui.way_back import WayBack
 from llm_lander_tui.workbench import Result, Workbench
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.gpu import Gpu, GpuSource, Reading
     from llm_lander_tui.gpus.sampler import Sampler
-    from llm_lander_tui.models.model import Model
+    from llm_lander_tui.launch import Start
     from llm_lander_tui.planner.launched import Launched
     from llm_lander_tui.planner.scenario import Scenario
 
@@ -96,7 +95,7 @@ class LanderApp(WayBack):
         self._last_file = None if keep_in is None else keep_in / "last.json"
         self._answered = False
         self._start: Start | None = None
-        self._model: Model | None = None
+        self._first: ModelLoaded | None = None
         self._sampler: Sampler | None = None
         self.add_mode("gpus", _gpus_screen)
         self.add_mode("model", _model_screen)
@@ -119,6 +118,17 @@ class LanderApp(WayBack):
         self._refresh_truecolor_filter(self.ansi_theme)
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(dict(settings.keys))
+
+    @property
+    def margin_bytes(self) -> int:
+        """What stays free on each card where no plan says otherwise."""
+        named = self.options.margin_bytes
+        return self.settings.margin_mib * MIB if named is None else named
+
+    @property
+    def driver_waiting(self) -> float:
+        """Seconds that the driver has been keeping a reading; 0 between readings."""
+        return 0.0 if self._sampler is None else self._sampler.waiting
 
     # --- begin and end ---
 
@@ -146,7 +156,9 @@ class LanderApp(WayBack):
 
         last = last_scenario.load(self._last_file) if self.options.resume else None
         self._start = first(self.options, self.settings, last)
-        self._loader.read(self._start.model, cancel)
+        launched = self.options.launched
+        name = self._start.model if launched is None else launched.model
+        self._loader.read(name, cancel, launched)
 
     def _check(self) -> None:
         """Leave a lost terminal, which with SIGHUP ignored (nohup) would keep a core spinning."""
@@ -234,43 +246,23 @@ class LanderApp(WayBack):
     def on_model_loaded(self, message: ModelLoaded) -> None:
         """Ask about the model that was read."""
         self.state.busy = ""
-        state, launched = self.state, message.launched
-        if state.scenario is None and (launched is None or not state.fleet.chosen):
-            self._model = message.model
-            if launched is not None:
-                self._start = Start(message.model.name, launched.question)
+        if self.state.scenario is None:
+            self._first = message
             self._ask_first()
             return
         try:
-            if launched is not None:
-                self.take_launched(launched, message.model)
+            if message.launched is not None:
+                self.take_launched(message.launched, message.model)
             else:
-                state.with_model(message.model)
+                self.state.with_model(message.model)
         except LanderError as error:
             self.say(error)
-
-    def on_model_failed(self, message: ModelFailed) -> None:
-        """Say what failed and the ways on; the plan stays as it is."""
-        from llm_lander_tui.models.hub_errors import HubUnreachable
-        from llm_lander_tui.screens.failure import FailureSheet
-
-        self.state.busy = ""
-        launched = message.launched
-        other = launched.otherwise if launched is not None else None
-        if other is not None and isinstance(message.error, HubUnreachable):
-            self.load_model(other.model, other)
-            return
-        if self.state.scenario is None and message.name != FIRST_MODEL:
-            self.load_model(FIRST_MODEL)
-        again = partial(self.load_model, message.name, launched)
-        self.push_screen(FailureSheet(message.name, message.error, again))
 
     def _ask_first(self) -> None:
         """The first scenario, once there are a model and a card."""
         start, state = self._start, self.state
-        if start is None or self._model is None or not self._answered:
-            return
-        if state.scenario is not None:
+        first = self._first
+        if start is None or first is None or not self._answered or state.scenario is not None:
             return
         try:
             if start.what_if and not state.fleet.hypothetical:
@@ -282,14 +274,21 @@ class LanderApp(WayBack):
                 self._start = replace(start, what_if=(), unused=frozenset())
                 self._without_driver()
             return
-        work = partial(first_scenario, start.question, self._model, state.fleet.chosen)
+        try:
+            if first.launched is not None:
+                self.take_launched(first.launched, first.model)
+                return
+        except LanderError as error:
+            self.say(error)
+        work = partial(first_scenario, start.question, first.model, state.fleet.chosen)
         self.workbench.ask("first", work, self._first_asked)
 
     def _first_asked(self, found: tuple[Scenario, str]) -> None:
         state = self.state
         if state.scenario is not None:
             return
-        scenario, state.status = found
+        scenario, said = found
+        state.status = said or state.status
         if len(scenario.gpus) == len(state.fleet.chosen):
             scenario = replace(scenario, gpus=state.fleet.chosen)
         state.scenario = scenario

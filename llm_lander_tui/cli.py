@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from llm_lander_tui import __version__
 from llm_lander_tui.errors import LanderError, RefusedModel, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from llm_lander_tui.launch import LaunchOptions
     from llm_lander_tui.planner.launched import Launched
+    from llm_lander_tui.planner.question import Question
 
 FITS, DOES_NOT_FIT, WRONG_USE, SOURCE_FAILED = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -52,7 +52,12 @@ def _run(arguments: list[str], command: list[str]) -> int:
         return _open(None)
     import argparse
 
-    args = _parser().parse_args(arguments, argparse.Namespace(command=command))
+    from llm_lander_tui.arguments import parser, refuse_lost
+
+    runs = {"": _screen, "fit": _fit, "model": _model, "gpus": _gpus, "models": _models}
+    runs["accuracy"] = _accuracy
+    args = parser(runs).parse_args(arguments, argparse.Namespace(command=command))
+    refuse_lost(args)
     return cast("Callable[[argparse.Namespace], int]", args.run)(args)
 
 
@@ -74,99 +79,20 @@ def _complain(error: LanderError, status: int) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="llm-lander",
-        description="Does this model land on these GPUs, with how much context, on which engine.",
-        epilog="Without a command the full-screen program opens.",
-    )
-    parser.add_argument("--version", action="version", version=f"llm-lander {__version__}")
-    _screen_arguments(parser)
-    parser.set_defaults(run=_screen)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    fit = commands.add_parser(
-        "fit",
-        help="print whether a model fits, and its largest context, per weight format",
-        description="Print, per weight format, the largest context and the memory it takes.",
-        epilog="A server's own start command may follow: llm-lander fit -- vllm serve MODEL …",
-    )
-    fit.add_argument("model", metavar="MODEL", nargs="?", help=_MODEL_HELP)
-    _gpu_arguments(fit)
-    _question_arguments(fit)
-    fit.add_argument("--json", action="store_true", help="print one JSON object")
-    fit.set_defaults(run=_fit)
-
-    model = commands.add_parser("model", help="print what models are made of")
-    model.add_argument("models", metavar="MODEL", nargs="+", help=_MODEL_HELP)
-    model.add_argument("--json", action="store_true", help="print one JSON object a line")
-    model.set_defaults(run=_model)
-
-    gpus = commands.add_parser("gpus", help="print the GPUs of this machine")
-    gpus.add_argument("--json", action="store_true", help="print a JSON list")
-    gpus.set_defaults(run=_gpus)
-
-    models = commands.add_parser("models", help="list the models known without a network")
-    models.add_argument("words", metavar="WORD", nargs="*", help="show those that hold every word")
-    models.set_defaults(run=_models)
-
-    accuracy = commands.add_parser("accuracy", help="measure the predictions against logged runs")
-    accuracy.add_argument("files", metavar="FILE", nargs="*", help="JSON lines of measured records")
-    accuracy.add_argument("--configs", metavar="DIR", action="append", default=[])
-    accuracy.add_argument("--engine", metavar="ENGINE")
-    accuracy.add_argument("--json", action="store_true", help="print one JSON object a line")
-    accuracy.set_defaults(run=_accuracy)
-    return parser
-
-
-_MODEL_HELP = "a preset, a Hugging Face id, a .gguf file, a config.json, a directory, ollama:NAME"
-
-
-def _gpu_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpu", metavar="NAME", help='catalogue GPUs: "RTX 4090", "4x H100, L40S"')
-    parser.add_argument("--gpus", metavar="N", type=int, help="how many of them")
-    parser.add_argument("--free-mib", metavar="N", type=int, help="free memory of each, in MiB")
-
-
-def _format_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", metavar="ENGINE", help="llama.cpp, vllm, transformers, …")
-    parser.add_argument("--weights", metavar="FORMAT", help="weight format: Q4_K_M, FP8, BF16, …")
-    parser.add_argument("--kv", metavar="FORMAT", help="KV cache format: f16, q8_0, fp8, …")
-    parser.add_argument("--context", metavar="N", type=int, help="tokens of one sequence")
-    parser.add_argument("--concurrency", metavar="N", type=int, help="sequences at once")
-    parser.add_argument("--margin-mib", metavar="N", type=int, help="safety margin (500)")
-
-
-def _question_arguments(parser: argparse.ArgumentParser) -> None:
-    _format_arguments(parser)
-    parser.add_argument("--tp", metavar="N", type=int, help="tensor parallel degree")
-    parser.add_argument("--pp", metavar="N", type=int, help="pipeline parallel degree")
-
-
-def _screen_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="MODEL", help="open with " + _MODEL_HELP)
-    parser.add_argument("--gpu", metavar="NAME", help='open with catalogue GPUs: "4x RTX 4090"')
-    _format_arguments(parser)
-    parser.add_argument("--demo", action="store_true", help="open with made-up GPUs")
-    parser.add_argument("--resume", action="store_true", help="open with the last scenario")
-
-
-def _question(args: argparse.Namespace) -> Any:
+def _question(args: argparse.Namespace) -> Question:
     from llm_lander_tui.planner.question import DEFAULT_ENGINE, Question
     from llm_lander_tui.planner.scenario import DEFAULT_MARGIN
     from llm_lander_tui.units import MIB
 
     return Question(
-        engine=args.engine or DEFAULT_ENGINE,
+        engine=DEFAULT_ENGINE if args.engine is None else args.engine,
         weights=args.weights,
         kv=args.kv,
         context=args.context,
         concurrency=1 if args.concurrency is None else args.concurrency,
         margin_bytes=DEFAULT_MARGIN if args.margin_mib is None else args.margin_mib * MIB,
-        tensor_parallel=args.tp,
-        pipeline_parallel=args.pp,
+        tensor_parallel=getattr(args, "tp", None),
+        pipeline_parallel=getattr(args, "pp", None),
     )
 
 
@@ -187,6 +113,7 @@ def _screen(args: argparse.Namespace) -> int:
             margin_bytes=None if args.margin_mib is None else args.margin_mib * MIB,
             demo=args.demo,
             resume=args.resume,
+            launched=_launched(args) if args.command else None,
         )
     )
 
@@ -210,7 +137,15 @@ def _open(options: LaunchOptions | None) -> int:
 
 
 def _refuse_unknown(args: argparse.Namespace) -> None:
-    """Raise `UsageError` for a name that nothing has, before the screen hides what is said."""
+    """Raise `UsageError` for what nobody can have, before the screen hides what is said."""
+    if not (args.context is args.concurrency is args.margin_mib is None):
+        from llm_lander_tui.planner.question import check_numbers
+
+        check_numbers(_question(args))
+    if args.kv is not None:
+        from llm_lander_tui.planner.choices import kv_named
+
+        kv_named(args.kv, args.engine)
     if args.engine is not None:
         from llm_lander_tui.engines import registry
 
@@ -229,9 +164,7 @@ def _fit(args: argparse.Namespace) -> int:
     from llm_lander_tui import api
 
     if args.command:
-        from llm_lander_tui.planner.launched import parse_command
-
-        report = _fit_launched(parse_command(args.command), args)
+        report = _fit_launched(_launched(args), args)
     elif args.model is None:
         raise UsageError("No model", "fit needs a model.", "`llm-lander models` lists some.")
     else:
@@ -260,28 +193,44 @@ def _fit_launched(launched: Launched, args: argparse.Namespace) -> Mapping[str, 
     seen = {} if launched.visible is None else {VARIABLE: launched.visible}
     try:
         report = api.fit(
-            args.model or launched.model,
-            _overridden(launched.question, args),
+            launched.model,
+            launched.question,
             gpu=args.gpu,
             gpus=args.gpus,
             free_mib=args.free_mib,
             source=nvml_source({**os.environ, **seen}),
         )
     except HubUnreachable:
-        if args.model is not None or launched.otherwise is None:
+        if launched.otherwise is None:
             raise
         return _fit_launched(launched.otherwise, args)
     return {**report, "warnings": [*launched.said, *cast("Sequence[str]", report["warnings"])]}
 
 
-def _overridden(question: Any, args: argparse.Namespace) -> Any:
-    """A start command's question with what was said before `--` in place of the command's own."""
+def _launched(args: argparse.Namespace) -> Launched:
+    """The start command, with what was said before `--` in place of the command's own."""
+    from dataclasses import replace
+
+    from llm_lander_tui.planner.launched import parse_command
+
+    launched = parse_command(args.command)
+    if args.model is not None:
+        launched = replace(launched, model=args.model, otherwise=None)
+    other = launched.otherwise
+    return replace(
+        launched,
+        question=_overridden(launched.question, args),
+        otherwise=other and replace(other, question=_overridden(other.question, args)),
+    )
+
+
+def _overridden(question: Question, args: argparse.Namespace) -> Question:
     from dataclasses import replace
 
     own = _question(args)
     given = {"weights": args.weights, "kv": args.kv, "context": args.context}
-    given |= {"concurrency": args.concurrency, "tensor_parallel": args.tp}
-    given |= {"pipeline_parallel": args.pp}
+    given |= {"concurrency": args.concurrency, "tensor_parallel": own.tensor_parallel}
+    given |= {"pipeline_parallel": own.pipeline_parallel}
     if args.engine is not None and args.engine.lower() != question.engine.lower():
         # Another engine's options and cache formats mean nothing to this one.
         question = replace(question, engine=args.engine, kv=None, options=None)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llm_lander_tui.gpus.fleet import Fleet
     from llm_lander_tui.gpus.gpu import Gpu, GpuSource
     from llm_lander_tui.models.model import Model
+    from llm_lander_tui.planner.launched import Launched
     from llm_lander_tui.planner.question import Question
     from llm_lander_tui.planner.scenario import Scenario
     from llm_lander_tui.storage.last_scenario import LastScenario
@@ -46,6 +47,8 @@ class LaunchOptions:
     margin_bytes: int | None = None
     demo: bool = False
     resume: bool = False
+    launched: Launched | None = None
+    """The start command whose plan is opened."""
 
 
 @dataclass(frozen=True, slots=True)

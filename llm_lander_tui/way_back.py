@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -11,6 +12,8 @@ from textual.screen import ModalScreen
 from llm_lander_tui.errors import LanderError, UsageError
 from llm_lander_tui.gpus import visible
 from llm_lander_tui.gpus.fleet import key
+from llm_lander_tui.launch import FIRST_MODEL
+from llm_lander_tui.messages import ModelFailed
 from llm_lander_tui.sheets import Sheets
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ class WayBack(Sheets):
 
     command_text: str = ""
     """The start command that was typed or pasted last."""
+
+    @property
+    def margin_bytes(self) -> int:
+        """What stays free on each card where no plan says otherwise."""
+        raise NotImplementedError
 
     def on_paste(self, event: events.Paste) -> None:
         """Plan a pasted start command wherever no input line took it; a word is looked for."""
@@ -88,6 +96,25 @@ class WayBack(Sheets):
         read = reading.gpus if reading is not None else ()
         return next((gpu.processes or () for gpu in read if key(gpu) == key(card)), ())
 
+    def on_model_failed(self, message: ModelFailed) -> None:
+        """Say what failed and the ways on; the plan stays as it is.
+
+        What a start command names goes by its name where the Hub cannot be reached.
+        """
+        from llm_lander_tui.models.hub_errors import HubUnreachable
+        from llm_lander_tui.screens.failure import FailureSheet
+
+        self.state.busy = ""
+        launched = message.launched
+        other = launched.otherwise if launched is not None else None
+        if other is not None and isinstance(message.error, HubUnreachable):
+            self.load_model(other.model, other)
+            return
+        if self.state.scenario is None and message.name != FIRST_MODEL:
+            self.load_model(FIRST_MODEL)
+        again = partial(self.load_model, message.name, launched)
+        self.push_screen(FailureSheet(message.name, message.error, again))
+
     def take_launched(self, launched: Launched, model: Model) -> None:
         """Ask what a start command asked, on the cards that it may see.
 
@@ -96,7 +123,10 @@ class WayBack(Sheets):
         from llm_lander_tui.planner.question import scenario_of
 
         gpus, said = cards_for(launched, self.state.fleet)
-        self.state.take(scenario_of(launched.question, model, gpus))
+        before = self.state.scenario
+        margin = self.margin_bytes if before is None else before.margin_bytes
+        question = replace(launched.question, margin_bytes=margin)
+        self.state.take(scenario_of(question, model, gpus))
         self.state.status = " ".join(("Planned from its command.", *said, *launched.said))
 
 

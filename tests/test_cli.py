@@ -311,3 +311,79 @@ def test_a_mistake_of_the_program_is_a_sentence_and_keeps_its_traceback(
     told = capsys.readouterr().err
     assert told.startswith("llm-lander: Internal error: ZeroDivisionError: of 0. Please report")
     assert "Traceback" in next(tmp_path.rglob("crash.txt")).read_text()
+
+
+def test_what_stands_before_a_command_holds_for_it(capsys):
+    before = ["--engine", "vllm", "--weights", "FP8", "--context", "2048", "--gpu", "H100 PCIe"]
+    for words in ([*before, "fit", "Qwen/Qwen3-8B"], [*before, "--model", "Qwen/Qwen3-8B", "fit"]):
+        _, out, err = run(capsys, *words, "--json")
+        report = json.loads(out)
+        assert (report["engine"], report["weights"]) == ("vllm", "FP8")
+        assert report["plan"]["context"] == 2048
+        assert err == ""
+    _, out, _ = run(capsys, *before, "fit", "Qwen/Qwen3-8B", "--engine", "sglang", "--json")
+    assert json.loads(out)["engine"] == "sglang", "the command's own goes before"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--demo", "fit", "Qwen/Qwen3-8B"], "--demo"),
+        (["--resume", "fit", "Qwen/Qwen3-8B"], "--resume"),
+        (["--engine", "vllm", "--kv", "fp8", "models", "qwen"], "--engine and --kv"),
+        (["--margin-mib", "1", "gpus"], "--margin-mib"),
+        (["--weights", "FP8", "model", "Qwen/Qwen3-8B"], "--weights"),
+        (["--gpu", "RTX 4090", "accuracy"], "--gpu"),
+        (["models", "--", "vllm", "serve", "a/b"], "a start command behind --"),
+    ],
+)
+def test_what_means_nothing_to_a_command_is_refused(capsys, words, named):
+    status, out, err = run(capsys, *words)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"llm-lander: Out of place: {named} mean")
+
+
+HUGE = "1" + "0" * 400
+WRONG = ("-1", "0", HUGE, "99999999999999999999", "nan", "inf", "1.5", "", " ", "é😀", "[/x]", "-")
+MARGINS_THAT_ARE_NONE = {"--margin-mib": {"0"}}
+
+
+SHARED = ["--context", "--concurrency", "--margin-mib", "--engine", "--kv", "--weights", "--gpu"]
+FIT = ("fit", "Qwen/Qwen3-0.6B", "--gpu", "2x RTX 4090")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        *((FIT, option) for option in [*SHARED, "--tp", "--pp", "--gpus"]),
+        *(((), option) for option in SHARED),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_a_sentence(capsys, monkeypatch, words, option):
+    opened = []
+    monkeypatch.setattr("llm_lander_tui.cli._open", lambda options: opened.append(options) or 0)
+    for value in WRONG:
+        if value in MARGINS_THAT_ARE_NONE.get(option, ()):
+            continue
+        try:
+            status = main([*words, f"{option}={value}"])
+        except SystemExit as left:
+            status = left.code
+        captured = capsys.readouterr()
+        assert status == 2, (option, value)
+        assert captured.out == ""
+        assert "error" in captured.err or captured.err.startswith("llm-lander: ")
+        assert "Traceback" not in captured.err
+    assert not opened
+
+
+def test_the_screen_opens_with_a_start_command(capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("llm_lander_tui.cli._open", lambda options: opened.append(options) or 0)
+    assert main(["--demo", "--context", "2048", "--", "vllm", "serve", "a/b", "-tp", "2"]) == 0
+    launched = opened[0].launched
+    assert (launched.model, launched.question.engine) == ("a/b", "vllm")
+    assert (launched.question.tensor_parallel, launched.question.context) == (2, 2048)
+    assert main(["--", "nginx"]) == 2
+    assert "No server is recognised" in capsys.readouterr().err
+    assert len(opened) == 1

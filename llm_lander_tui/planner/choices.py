@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
+from llm_lander_tui.engines import registry
 from llm_lander_tui.engines.base import Engine, Option
+from llm_lander_tui.errors import UsageError
 from llm_lander_tui.formats import KvFormat, kv_format
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.weights import Recipe
@@ -31,6 +33,19 @@ def _notional(recipe: Recipe) -> bool:
 def kv_formats(engine: Engine) -> tuple[KvFormat, ...]:
     """The KV formats of the engine, its default first."""
     return tuple(kv_format(name) for name in engine.kv_formats)
+
+
+def kv_named(name: str, engine: str | None) -> KvFormat:
+    """An engine's KV format by its name, any engine's without one. Raises `UsageError`."""
+    asked = registry.engines() if engine is None else (registry.get(engine),)
+    offered = {kv.name.lower(): kv for one in asked for kv in kv_formats(one)}
+    if name.lower() in offered:
+        return offered[name.lower()]
+    raise UsageError(
+        "Unknown KV format",
+        f"{engine or 'No engine'} has {'no' if engine else 'a'} KV cache format {name!r}.",
+        f"{'It has' if engine else 'There are'} {', '.join(kv.name for kv in offered.values())}.",
+    )
 
 
 def kv_columns(engine: Engine, current: KvFormat) -> tuple[KvFormat, ...]:

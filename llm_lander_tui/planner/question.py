@@ -24,6 +24,8 @@ from llm_lander_tui.planner.served import (
 )
 
 DEFAULT_ENGINE = "llama.cpp"
+MOST = 2**50
+"""More tokens, sequences or bytes than anything that is planned here."""
 CONTEXT_WHERE_NOTHING_FITS = 4096
 """Tokens that a plan is shown for when no context fits and none was asked for."""
 
@@ -47,6 +49,24 @@ class Question:
     served: Served | None = None
 
 
+def check_numbers(question: Question) -> None:
+    """Raise `UsageError` for a number that is out of range, whatever the model and the cards."""
+    asked = (
+        ("Concurrency", question.concurrency, 1, "At least one sequence has to be served."),
+        ("Context", question.context, 1, "The context has to be at least one token."),
+        ("Margin", question.margin_bytes, 0, "The safety margin cannot be negative."),
+        ("Parallelism", question.tensor_parallel, 1, "A tensor parallel degree is at least 1."),
+        ("Parallelism", question.pipeline_parallel, 1, "A pipeline parallel degree is at least 1."),
+    )
+    for title, value, least, sentence in asked:
+        if value is None:
+            continue
+        if value < least:
+            raise UsageError(title, sentence, f"Use {least} or more.")
+        if value > MOST:
+            raise UsageError(title, "No machine has that much.", f"Use {MOST:,} or less.")
+
+
 def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scenario:
     """The scenario of a question: unnamed formats as recommended, unnamed context the largest.
 
@@ -55,14 +75,9 @@ def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scen
     for numbers out of range, `SourceError` for a checkpoint as released that cannot be read.
     """
     engine = registry.get(question.engine)
-    if question.concurrency < 1:
-        raise UsageError("Concurrency", "At least one sequence has to be served.", "Use 1 or more.")
-    if question.context is not None and question.context < 1:
-        raise UsageError("Context", "The context has to be at least one token.", "Use 1 or more.")
-    if question.margin_bytes < 0:
-        raise UsageError("Margin", "The safety margin cannot be negative.", "Use 0 or more.")
+    check_numbers(question)
     weights = None if question.weights is None else recipes.get(question.weights)
-    kv = None if question.kv is None else _kv(question.kv, engine.id)
+    kv = None if question.kv is None else choices.kv_named(question.kv, engine.id)
     scenario = moves.start(model, engine, gpus)
     scenario = replace(
         scenario,
@@ -116,18 +131,6 @@ def _as_served(scenario: Scenario, question: Question, served: Served) -> Scenar
 def _with_recommended(scenario: Scenario, kv: KvFormat | None) -> Scenario:
     best = recommend(scenario, None if kv is None else (kv,))
     return scenario if best is None else best.scenario
-
-
-def _kv(name: str, engine: str) -> KvFormat:
-    offered = choices.kv_formats(registry.get(engine))
-    by_name = {kv.name.lower(): kv for kv in offered}
-    if name.lower() in by_name:
-        return by_name[name.lower()]
-    raise UsageError(
-        "Unknown KV format",
-        f"{engine} has no KV cache format {name!r}.",
-        f"It has {', '.join(kv.name for kv in offered)}.",
-    )
 
 
 def _divided(scenario: Scenario, question: Question) -> Scenario:

@@ -66,8 +66,7 @@ class StatusLine(Lines):
     @property
     def _waiting(self) -> int:
         """Whole seconds that the driver has been keeping its first answer."""
-        app = cast("LanderApp", self.app)
-        return 0 if app._sampler is None else int(app._sampler.waiting)
+        return int(cast("LanderApp", self.app).driver_waiting)
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """One line."""

@@ -10,6 +10,7 @@ from textual.keys import _character_to_key
 
 from llm_lander_tui.gpus.gpu import GpuProcess, Reading
 from llm_lander_tui.models.hub_errors import HubUnreachable
+from llm_lander_tui.planner.launched import parse_command
 from llm_lander_tui.screens.command_form import CommandForm, CommandText, Understood
 from llm_lander_tui.screens.failure import FailureSheet
 from llm_lander_tui.screens.finder import COMMAND, Hits, ModelFinder
@@ -247,3 +248,29 @@ async def test_a_process_that_is_no_server_says_so(started, source, world, proce
         await pilot.pause()
         assert pilot.app.state.status.startswith(word)
         assert pilot.app.state.scenario == before
+
+
+async def test_the_screen_opens_with_a_start_command(started, source, world):
+    source.reading = world.two_cards()
+    launched = parse_command(f"CUDA_VISIBLE_DEVICES=1 {SERVE} --warp")
+    async with started(launched=launched, margin_bytes=GIB) as pilot:
+        scenario = pilot.app.state.scenario
+        assert asked(pilot.app) == ("vllm", "Qwen/Qwen3-32B", 4096)
+        assert [gpu.index for gpu in scenario.gpus] == [1]
+        assert scenario.margin_bytes == GIB
+        assert "Not read: --warp." in pilot.app.state.status
+
+
+async def test_a_command_on_the_first_line_of_a_machine_without_cards(started, world):
+    async with started(launched=parse_command(f"{SERVE} -tp 2")) as pilot:
+        scenario = pilot.app.state.scenario
+        assert (scenario.tensor_parallel, len(scenario.gpus)) == (2, 2)
+        assert all(gpu.hypothetical for gpu in scenario.gpus)
+
+
+async def test_the_margin_stays_as_it_is_kept(started, world):
+    async with started(margin_bytes=3 * GIB) as pilot:
+        await paste(pilot, SERVE)
+        await world.settled(pilot)
+        assert asked(pilot.app)[0] == "vllm"
+        assert pilot.app.state.scenario.margin_bytes == 3 * GIB
