@@ -156,3 +156,24 @@ def test_whole_experts_may_go_where_their_parts_may_not(engine, options, flag):
     assert engine.footprint(parts).problems
     assert not engine.footprint(whole).problems
     assert flag in engine.command(whole, 4096)
+
+
+def test_whole_experts_have_their_whole_width():
+    # Mixtral on two ranks, 8,192 tokens: 2 experts of max(14336, 4096) + max(28672, 4096) whole,
+    # max(7168, 4096) + max(14336, 4096) in halves, at 16 bits.
+    name = "mistralai/Mixtral-8x7B-Instruct-v0.1"
+    whole, halves = (
+        TENSORRT_LLM.footprint(
+            scenario(
+                TENSORRT_LLM, name, gpus=(H100,) * 2, options=TensorRtOptions(expert_parallel=e)
+            )
+        ).rules.activations.bytes
+        for e in (True, False)
+    )
+    assert whole - halves == 2 * 8192 * 2 * (14336 + 28672 - 7168 - 14336)
+
+
+def test_an_mlp_without_a_gate_has_two_matrices_of_width():
+    # Falcon-7B, 4,096 tokens at 16 bits: 2 x 18,176 and three times the 4,544 of the stream.
+    footprint = TGI.footprint(scenario(TGI, "tiiuae/falcon-7b"))
+    assert footprint.rules.activations.bytes == 2 * 4096 * (2 * 18_176 + 3 * 4544)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llm_lander_tui.engines.base import HOST, Kind, Known
 from llm_lander_tui.engines.vllm import VLLM, VllmOptions
+from llm_lander_tui.engines.vllm.kv_planner import CacheKind
 from llm_lander_tui.engines.vllm.options import batching_of, max_lora_rank, parse_version, rules_of
 from llm_lander_tui.engines.vllm.profile import capture_sizes
 from llm_lander_tui.engines.vllm.report import startup_report
@@ -245,6 +246,16 @@ def test_adapters_reserve_room_beside_every_linear() -> None:
     halved = (4096 + 1024 + 1024 + 14336 * 2) // 2 + (4096 + 14336) // 2
     assert adapter_elements(architecture, one, Degrees(2)) == whole + halved
     assert [max_lora_rank(r) for r in (1, 8, 9, 100, 600)] == [8, 8, 16, 128, 600]
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_pipeline_keeps_a_step_per_stage_in_flight(asynchronous: bool) -> None:
+    # Gemma-3-27B: window - 1 = 1,023 and the tokens of 2 steps of 2,048 in blocks of 16, one more.
+    options = VllmOptions(max_num_batched_tokens=2048, async_scheduling=asynchronous)
+    asked = scenario("google/gemma-3-27b-it", gpus=cards(2), pipeline_parallel=2, options=options)
+    (plan, _) = VLLM.footprint(asked).plans
+    window = next(g.cache for g in plan.groups if g.cache.kind is CacheKind.SLIDING)
+    assert window.blocks(100_000, plan.rules.in_flight) == -(-(1023 + 2 * 2048) // 16) + 1
 
 
 def test_a_draft_model_brings_weights_and_cache() -> None:

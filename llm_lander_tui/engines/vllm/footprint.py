@@ -244,7 +244,9 @@ class VllmFootprint:
             fixed.append(lora)
         if self._graphs.bytes:
             fixed.append(items.estimated_item(gpu, Kind.GRAPHS, self._graphs))
-        libraries = profile.libraries(self.rules, scenario.gpus, degrees)
+        libraries = profile.libraries(
+            self.rules, scenario.gpus, degrees, experts=self._architecture.routes_experts
+        )
         fixed += [
             items.estimated_item(gpu, Kind.RUNTIME, libraries),
             items.context_item(gpu, self._contexts[gpu]),
