@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from llm_lander_tui.memory.weights import Recipe
@@ -168,4 +168,29 @@ class Engine(Protocol):
 
     def command(self, scenario: Scenario, context: int) -> str:
         """The start command for the scenario at this context, ready to paste."""
+        ...
+
+
+@runtime_checkable
+class Slotted(Protocol):
+    """An engine that serves no more than so many sequences at once, whatever the memory."""
+
+    @property
+    def most_sequences(self) -> int: ...
+
+
+@runtime_checkable
+class Offloading(Protocol):
+    """An engine that can keep a part of the model in host memory."""
+
+    @property
+    def offload_options(self) -> tuple[str, ...]:
+        """The options that say how much, by their fields."""
+        ...
+
+    def offload(self, scenario: Scenario) -> tuple[str, int] | None:
+        """The option, and the value of it that lets the scenario fit with the least on the host.
+
+        None where none does, or where none is needed.
+        """
         ...

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import holds
 from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
 from llm_lander_tui.engines.llamacpp.command import gguf_checkpoint, on_the_hub
-from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
+from llm_lander_tui.engines.llamacpp.footprint import (
+    MOST_SLOTS,
+    LlamaCppFootprint,
+    free_memory_budgets,
+)
+from llm_lander_tui.engines.llamacpp.offload import fits_budgets
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.planner.search import largest
 from llm_lander_tui.units import GIB, MIB, format_bytes
 
 RESERVE_BYTES = 457 * MIB
@@ -93,6 +99,8 @@ class Ollama:
     tensor_parallel = False
     options: tuple[Option, ...] = OPTIONS
     default_options = OllamaOptions()
+    offload_options = ("num_gpu",)
+    most_sequences = MOST_SLOTS
 
     def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family == "gguf"
@@ -105,14 +113,24 @@ class Ollama:
             reserve + scenario.margin_bytes,
             f"({format_bytes(reserve)} that Ollama leaves, and the safety margin)",
         )
-        notes = [
-            f"Without num_ctx this model would get {default_context(scenario.gpus):,} tokens here."
-        ]
+        notes = [f"Ollama's own num_ctx on these cards: {default_context(scenario.gpus):,} tokens."]
         if options.num_gpu is None:
             notes.append("Ollama moves layers to host memory instead of refusing a model.")
         if len(scenario.gpus) > 1:
             notes.append("Ollama uses one card where the model fits on one.")
         return LlamaCppFootprint(scenario, options.llamacpp, budgets, tuple(notes))
+
+    def offload(self, scenario: Scenario) -> tuple[str, int] | None:
+        options, layers = _options_of(scenario), len(scenario.model.architecture.layers)
+
+        def fits(count: int) -> bool:
+            footprint = self.footprint(replace(scenario, options=replace(options, num_gpu=count)))
+            return fits_budgets(footprint, scenario)
+
+        if fits(layers + 1):
+            return None
+        found = largest(fits, layers)
+        return None if found is None else ("num_gpu", found)
 
     def command(self, scenario: Scenario, context: int) -> str:
         """The server with its environment, a Modelfile, and the model made of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.base import Offloading, Option
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import evaluate
@@ -44,10 +44,11 @@ def changes(plan: Plan) -> tuple[Change, ...]:
     return tuple(sorted(worth, key=lambda c: (c.host_bytes > 0, -c.context_delta)))
 
 
-def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
+def landings(plan: Plan, most: int = 4) -> tuple[Change, ...]:
     """The shortest ways to make a plan that does not fit land: single changes, else pairs.
 
-    Those that cost the least fidelity come first; a shorter context is the last of them.
+    Those that cost the least fidelity come first, then a shorter context; the last is to leave the
+    least that it takes on the host.
     """
     if plan.fits:
         return ()
@@ -63,11 +64,26 @@ def landings(plan: Plan, most: int = 3) -> tuple[Change, ...]:
         )
         found = [c for c in (_priced(plan, *pair) for pair in pairs) if c.fits]
     found.sort(key=lambda c: (c.host_bytes > 0, _fidelity_lost(plan.scenario, c.scenario)))
-    shorter = plan.limits.max_context
-    if shorter >= moves.SMALLEST_CONTEXT:
-        scenario = replace(plan.scenario, context=shorter)
-        found.insert(most - 1, _priced(plan, f"context {shorter:,}", scenario))
-    return tuple(found[:most])
+    last = [_priced(plan, *change) for change in (*_shorter(plan), *_offload(plan.scenario))]
+    return (*found[: most - len(last)], *last)
+
+
+def _shorter(plan: Plan) -> Iterator[tuple[str, Scenario]]:
+    """The largest context that lands, where one does."""
+    context = plan.limits.max_context
+    if context >= moves.SMALLEST_CONTEXT:
+        yield f"context {context:,}", replace(plan.scenario, context=context)
+
+
+def _offload(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
+    """The least that has to stay on the host, where the engine can leave anything there."""
+    engine = scenario.engine
+    found = engine.offload(scenario) if isinstance(engine, Offloading) else None
+    if found is not None:
+        name, value = found
+        option = next(option for option in engine.options if option.name == name)
+        changed = replace(scenario.options or engine.default_options, **{name: value})  # type: ignore[type-var]
+        yield _change_words(option, value), replace(scenario, options=changed)
 
 
 def _lighter(plan: Plan) -> list[Change]:
@@ -136,8 +152,9 @@ def _gpu_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
     gpus = scenario.gpus
     if not gpus:
         return
-    another = _another(gpus[-1], 1 + max(g.index for g in gpus))
-    yield f"one more {gpus[-1].name}", moves.with_gpus(scenario, (*gpus, another))
+    if gpus[-1].mig is None:
+        another = _another(gpus[-1], 1 + max(g.index for g in gpus))
+        yield f"one more {gpus[-1].name}", moves.with_gpus(scenario, (*gpus, another))
     if len(gpus) > 1:
         yield "one GPU less", moves.with_gpus(scenario, gpus[:-1])
 
@@ -158,11 +175,16 @@ def _another(gpu: Gpu, index: int) -> Gpu:
 
 
 def _option_changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
-    options = scenario.options or scenario.engine.default_options
+    engine = scenario.engine
+    options = scenario.options or engine.default_options
     routes = scenario.model.architecture.routes_experts
-    for option in scenario.engine.options:
+    offloads = engine.offload_options if isinstance(engine, Offloading) else ()
+    for option in engine.options:
         now = getattr(options, option.name)
         if now not in option.steps or (option.experts_only and not routes):
+            continue
+        if now is None and option.name in offloads:
+            # Beside "all layers" stands "no layer": how many it takes is a search of its own.
             continue
         here = option.steps.index(now)
         for value in (*option.steps[max(0, here - 1) : here], *option.steps[here + 1 : here + 2]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llm_lander_tui.engines.base import HOST, Allocation, Footprint, Known
+from llm_lander_tui.engines.base import HOST, Allocation, Engine, Footprint, Known, Slotted
+from llm_lander_tui.gpus import slices
 from llm_lander_tui.planner.plan import Binding, Device, Limits, Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.planner.search import CONCURRENCY_SEARCH, CONTEXT_SEARCH, largest
@@ -16,6 +17,7 @@ def evaluate(scenario: Scenario, *, notional: bool = False) -> Plan:
     footprint = scenario.engine.footprint(scenario)
     problems = (
         *(() if notional else footprint.problems),
+        *((slices.ALONE,) if slices.joined(scenario.gpus) else ()),
         *(b.refusal for b in footprint.budgets if b.refusal is not None),
     )
     startable = bool(footprint.budgets) and not problems
@@ -50,7 +52,7 @@ def max_context(scenario: Scenario) -> int | None:
     footprint = scenario.engine.footprint(scenario)
     if footprint.problems or any(b.refusal is not None for b in footprint.budgets):
         return None
-    if not footprint.budgets:
+    if not footprint.budgets or slices.joined(scenario.gpus):
         return None
     limit = scenario.model.architecture.context_limit
     end = _search_end(scenario) if limit is None else limit.trained
@@ -58,6 +60,11 @@ def max_context(scenario: Scenario) -> int | None:
     if _fits(footprint, end, scenario.concurrency):
         return end
     return largest(lambda n: _fits(footprint, n, scenario.concurrency), end)
+
+
+def most_sequences(engine: Engine) -> int:
+    """Sequences at once beyond which an engine goes nowhere, or else the search's end."""
+    return engine.most_sequences if isinstance(engine, Slotted) else CONCURRENCY_SEARCH
 
 
 def _fits(
@@ -112,7 +119,7 @@ def _limits(
         _memory_context(scenario, footprint, tuple(-u for u in uncertain)) if startable else None
     )
     concurrency = (
-        largest(lambda n: _fits(footprint, scenario.context, n), CONCURRENCY_SEARCH)
+        largest(lambda n: _fits(footprint, scenario.context, n), most_sequences(scenario.engine))
         if memory is not None
         else None
     )

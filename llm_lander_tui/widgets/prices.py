@@ -141,8 +141,9 @@ class Prices(ComparingRows, Pointing):
         note = Content("")
         plan = self.plan
         if plan is not None and change.fits != plan.fits:
+            slow = (", slow", QUIET) if change.host_bytes else ""
             note = (
-                Content.styled(" lands", f"bold {GOOD}")
+                Content.assemble((" lands", f"bold {GOOD}"), slow)
                 if change.fits
                 else Content.styled(" no longer lands", BAD)
             )

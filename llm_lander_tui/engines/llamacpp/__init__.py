@@ -5,8 +5,12 @@ from __future__ import annotations
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.llamacpp.builds import Build
 from llm_lander_tui.engines.llamacpp.command import server_command
-from llm_lander_tui.engines.llamacpp.footprint import LlamaCppFootprint, free_memory_budgets
-from llm_lander_tui.engines.llamacpp.offload import best_cpu_moe, best_gpu_layers
+from llm_lander_tui.engines.llamacpp.footprint import (
+    MOST_SLOTS,
+    LlamaCppFootprint,
+    free_memory_budgets,
+)
+from llm_lander_tui.engines.llamacpp.offload import best_cpu_moe, best_gpu_layers, least_offload
 from llm_lander_tui.engines.llamacpp.options import (
     OPTIONS,
     FlashAttention,
@@ -29,6 +33,8 @@ class LlamaCpp:
     tensor_parallel = False
     options: tuple[Option, ...] = OPTIONS
     default_options = LlamaCppOptions()
+    offload_options = ("gpu_layers", "cpu_moe_layers")
+    most_sequences = MOST_SLOTS
 
     def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family == "gguf"
@@ -41,6 +47,9 @@ class LlamaCpp:
 
     def command(self, scenario: Scenario, context: int) -> str:
         return server_command(scenario, context, options_of(scenario))
+
+    def offload(self, scenario: Scenario) -> tuple[str, int] | None:
+        return least_offload(scenario)
 
 
 def options_of(scenario: Scenario) -> LlamaCppOptions:

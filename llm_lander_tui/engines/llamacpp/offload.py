@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from llm_lander_tui.engines.base import Engine
+from llm_lander_tui.engines.base import Engine, Footprint
 from llm_lander_tui.engines.llamacpp.options import LlamaCppOptions
 from llm_lander_tui.models.mlp import ExpertsMlp
 from llm_lander_tui.planner.scenario import Scenario
@@ -39,11 +39,28 @@ def best_cpu_moe(scenario: Scenario) -> int | None:
     return None if kept is None else count - kept
 
 
+def least_offload(scenario: Scenario) -> tuple[str, int] | None:
+    """The option and its value that move the least to the host; see `engines.base.Offloading`.
+
+    Experts first: a token uses few of them, so that the host has little to do for each.
+    """
+    experts = best_cpu_moe(scenario)
+    if experts is not None:
+        return ("cpu_moe_layers", experts) if experts else None
+    layers = best_gpu_layers(scenario)
+    everything = len(scenario.model.architecture.layers) + 1
+    return None if layers is None or layers == everything else ("gpu_layers", layers)
+
+
 def _fits(scenario: Scenario, change: Callable[[LlamaCppOptions], LlamaCppOptions]) -> bool:
     options = scenario.options
     base = options if isinstance(options, LlamaCppOptions) else LlamaCppOptions()
     engine: Engine = scenario.engine
-    footprint = engine.footprint(replace(scenario, options=change(base)))
+    return fits_budgets(engine.footprint(replace(scenario, options=change(base))), scenario)
+
+
+def fits_budgets(footprint: Footprint, scenario: Scenario) -> bool:
+    """Whether a footprint is within its budgets with the context and load of the scenario."""
     needed = footprint.needed(scenario.context, scenario.concurrency)
     return not footprint.problems and all(
         need <= budget.bytes for need, budget in zip(needed, footprint.budgets, strict=True)
