@@ -303,7 +303,9 @@ class LanderApp(WayBack):
 
         turned, scenario = KNOBS[knob], self.state.scenario
         stuck = "" if scenario is None else turned.stuck(scenario, by)
-        self.state.turn(lambda s: turned.move(s, by), stuck)
+        if self.state.turn(lambda s: turned.move(s, by), stuck) and knob == "engine":
+            # What the engine does of itself: the context that Ollama takes, the rest that vLLM fills.
+            self.state.status = next(iter(self.state.plan.notes if self.state.plan else ()), "")
 
     def action_gpus(self, by: int) -> None:
         """One card more or less."""
