@@ -17,6 +17,7 @@ from textual.screen import Screen
 from llm_lander_tui import terminal
 from llm_lander_tui.commands import LanderCommands
 from llm_lander_tui.errors import LanderError
+from llm_lander_tui.gpus import slices
 from llm_lander_tui.gpus.history import History
 from llm_lander_tui.keys import GLOBAL_KEYS
 from llm_lander_tui.launch import (
@@ -304,14 +305,16 @@ class LanderApp(WayBack):
         turned, scenario = KNOBS[knob], self.state.scenario
         stuck = "" if scenario is None else turned.stuck(scenario, by)
         if self.state.turn(lambda s: turned.move(s, by), stuck) and knob == "engine":
-            # What the engine does of itself: the context that Ollama takes, the rest that vLLM fills.
+            # What the engine does of itself: the context Ollama takes, the rest that vLLM fills.
             self.state.status = next(iter(self.state.plan.notes if self.state.plan else ()), "")
 
     def action_gpus(self, by: int) -> None:
         """One card more or less."""
         fleet = self.state.fleet
         if by > 0:
-            self.state.choose_cards(fleet.grown(), "No GPU to add another of: press a on screen 1.")
+            alone = any(card.mig is not None for card in fleet.chosen)
+            none = "No GPU to add another of: press a on screen 1."
+            self.state.choose_cards(fleet.grown(), slices.ALONE if alone else none)
         else:
             self.state.choose_cards(fleet.shrunk(), "A plan needs one GPU.")
 
@@ -355,6 +358,10 @@ class LanderApp(WayBack):
         if self._sampler is not None:
             self._sampler.ask()
             self.state.status = "GPUs read."
+
+    def action_redraw(self) -> None:
+        """Draw every cell again, after something else wrote to the terminal."""
+        self.screen.refresh()
 
     # --- settings ---
 

@@ -145,8 +145,8 @@ def cards_for(launched: Launched, fleet: Fleet) -> tuple[tuple[Gpu, ...], tuple[
     asked = launched.question
     needed = (asked.tensor_parallel or 1) * (asked.pipeline_parallel or 1)
     grown = fleet
-    while len(grown.chosen) < min(needed, MOST_CARDS) and grown.cards:
-        grown = grown.grown()
+    while len(grown.chosen) < min(needed, MOST_CARDS) and (more := grown.grown()) != grown:
+        grown = more
     added = len(grown.hypothetical) - len(fleet.hypothetical)
     if added:
         said += (f"It divides the model over {needed} GPUs: {added} of them what-if.",)

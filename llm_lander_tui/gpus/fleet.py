@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from llm_lander_tui.gpus import slices
 from llm_lander_tui.units import MIB
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ class Fleet:
     def read(self, gpus: Iterable[Gpu]) -> Fleet:
         """The fleet after a new reading of the real cards.
 
-        Cards that turn up beside hypothetical ones are left out until they are chosen.
+        Cards that turn up beside hypothetical ones are left out until they are chosen, and so are
+        MIG slices that cannot be joined with what is chosen.
         """
         known = {key(card): card for card in self.real}
         real = tuple(planned(gpu, known.get(key(gpu))) for gpu in gpus)
-        new = {key(card) for card in real} - known.keys() if self.hypothetical else set()
+        new = {key(card) for card in real} - known.keys()
+        if not self.hypothetical:
+            new &= {key(card) for card in slices.beyond_one(real)}
         return replace(self, real=real, unused=self.unused | new)
 
     def toggled(self, card: Gpu) -> Fleet:
@@ -66,8 +70,13 @@ class Fleet:
         )
 
     def grown(self) -> Fleet:
-        """With one card more: the next that is left out, else another like the last, empty."""
-        spare = [card for card in self.cards if key(card) in self.unused]
+        """With one card more: the next that is left out, else another like the last, empty.
+
+        A MIG slice is not joined with another card: the fleet stays as it is.
+        """
+        if any(card.mig is not None for card in self.chosen):
+            return self
+        spare = [card for card in self.cards if key(card) in self.unused and card.mig is None]
         if spare:
             return self.toggled(spare[0])
         return self.adding([emptied(self.cards[-1])]) if self.cards else self

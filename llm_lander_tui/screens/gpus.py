@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from llm_lander_tui.screens.lander_screen import LanderScreen
-from llm_lander_tui.widgets.gpu_list import GpuList
+from llm_lander_tui.widgets.gpu_list import GpuList, ReadingNotes
 from llm_lander_tui.widgets.process_list import ProcessList
 from llm_lander_tui.widgets.rows import Rows
 
@@ -27,8 +27,9 @@ class GpusScreen(LanderScreen):
     ]
 
     def body(self) -> Iterable[Widget]:
-        """The cards, and the processes of one."""
+        """The cards, what has to be said of them, and the processes of one."""
         yield GpuList(self.state, self.lander.history)
+        yield ReadingNotes(self.state)
         yield ProcessList(self.state)
 
     def on_mount(self) -> None:

@@ -15,6 +15,7 @@ from llm_lander_tui.gpus.processes import process_kind
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.units import format_bytes
+from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.words import QUIET, WARN, fitted, right, short_gpu, shortened
 
@@ -80,7 +81,7 @@ class GpuList(Rows):
     def rows(self, width: int) -> Sequence[Content]:
         """The cards."""
         cards = self.cards
-        room = self.screen.size.height - CHROME
+        room = self.screen.size.height - CHROME - len(reading_notes(self.state, width))
         self.per_row = 2 if 2 * len(cards) <= room else 1
         plan = self.state.plan
         lines: list[Content] = []
@@ -93,9 +94,7 @@ class GpuList(Rows):
     def _card(self, card: Gpu, plan: Plan | None, width: int) -> Content:
         name, memory, past = columns(width)
         used = key(card) not in self.state.fleet.unused
-        label = shortened(
-            f"{card.index} {short_gpu(card.name)}{f' {card.mig}' if card.mig else ''}", name - 1
-        )
+        label = shortened(f"{card.index} {short_gpu(card.name)}", name - 1)
         style = "bold" if used else QUIET
         return Content.assemble(
             ("● " if used else "○ ", "$primary" if used else QUIET),
@@ -123,6 +122,36 @@ class GpuList(Rows):
             who = f" {process.user}" if process.user else ""
             parts.append(f"{process_kind(process.command).name}{who} {size}")
         return Content.styled(shortened("    " + " · ".join(parts), width), QUIET)
+
+
+def reading_notes(state: LanderState, width: int) -> list[Content]:
+    """What has to be said of the last reading: what went wrong, with its remedy, and its notes."""
+    reading = state.reading
+    if reading is None:
+        return []
+    texts = [Content.styled(note, QUIET) for note in reading.notes]
+    problem = reading.problem
+    if problem is not None:
+        texts.insert(0, Content.assemble((problem.message, WARN), " ", problem.remedy))
+    return [line for text in texts for line in text.wrap(max(20, width))]
+
+
+class ReadingNotes(Lines):
+    """What the driver did not tell, in few quiet lines; no line where there is nothing to say."""
+
+    DEFAULT_CSS = "ReadingNotes { padding: 0 1; max-height: 5; }"
+
+    def __init__(self, state: LanderState) -> None:
+        super().__init__(id="reading-notes")
+        self.state = state
+
+    def on_mount(self) -> None:
+        """Follow readings."""
+        self.watch(self.state, "reading", self.redraw, init=False)
+
+    def content_lines(self, width: int, height: int) -> Sequence[Content]:
+        """The notes, wrapped."""
+        return reading_notes(self.state, width)
 
 
 def columns(width: int) -> tuple[int, int, int]:

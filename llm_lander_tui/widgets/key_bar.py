@@ -90,9 +90,8 @@ def origin(state: LanderState, waiting: int) -> Content:
     if state.stale_seconds:
         return Content.assemble(pinned, (f"GPU readings {state.stale_seconds} s old", WARN))
     if state.reading.problem is not None:
-        return Content.assemble(
-            pinned, (state.reading.problem.title, WARN), (": planning on a what-if GPU", QUIET)
-        )
+        stands_in = ": planning on a what-if GPU" if whatif else ""
+        return Content.assemble(pinned, (state.reading.problem.title, WARN), (stands_in, QUIET))
     if whatif:
         return Content.assemble(pinned, ("what-if GPUs in the plan", WARN))
     return Content.assemble(pinned, ("live", QUIET))

@@ -26,7 +26,9 @@ def what_if(index: int = 0) -> Gpu:
 def test_a_slice_of_a_card_is_known_by_its_own_uuid():
     slices = [card(0, uuid=f"MIG-{n}", mig="3g.20gb") for n in range(2)]
     assert key(slices[0]) != key(slices[1])
-    fleet = Fleet().read(slices).toggled(slices[0])
+    fleet = Fleet().read(slices)
+    assert [gpu.uuid for gpu in fleet.chosen] == ["MIG-0"]
+    fleet = fleet.toggled(slices[0]).toggled(slices[1])
     assert [gpu.uuid for gpu in fleet.chosen] == ["MIG-1"]
     assert fleet.chosen[0].mig == "3g.20gb"
 
@@ -123,3 +125,16 @@ def test_history_forgets_the_oldest_points():
     for percent in (100, 0, 0):
         history.add([card(utilisation_percent=percent)])
     assert history.line(card(), 2) == "  "
+
+
+def test_of_mig_slices_one_is_planned_with_and_none_beside_a_whole_card():
+    small, large = (card(0, n * GIB, uuid=f"MIG-{n}", mig="1g.10gb") for n in (8, 9))
+    fleet = Fleet().read([small, large])
+    assert [gpu.uuid for gpu in fleet.chosen] == ["MIG-9"], "the roomiest"
+    assert fleet.grown() == fleet, "no second card can be joined with it"
+    assert fleet.read([small, large]).chosen == fleet.chosen
+    beside = Fleet().read([small, large, card(1)])
+    assert [gpu.uuid for gpu in beside.chosen] == ["GPU-1"]
+    grown = beside.grown().chosen
+    assert [gpu.hypothetical for gpu in grown] == [False, True]
+    assert [gpu.mig for gpu in grown] == [None, None]

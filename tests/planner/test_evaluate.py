@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_lander_tui.engines import registry
+from llm_lander_tui.gpus import slices
+from llm_lander_tui.gpus.catalog import parse_gpus
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.models import presets
+from llm_lander_tui.planner import moves
+from llm_lander_tui.planner.changes import changes
 from llm_lander_tui.planner.evaluate import evaluate, max_context
 from llm_lander_tui.planner.plan import Binding
 from llm_lander_tui.planner.search import largest
@@ -119,3 +126,20 @@ def test_the_breakdown_sums_to_the_total(scenario, free, cards, context):
     footprint = asked.engine.footprint(asked)
     assert plan.total_bytes == sum(footprint.needed(context, 1))
     assert [d.needed_bytes for d in plan.devices] == list(footprint.needed(context, 1))
+
+
+@pytest.mark.parametrize("engine", [e.id for e in registry.engines()])
+def test_mig_slices_are_not_joined(engine: str):
+    one, two = parse_gpus("2x H100 PCIe")
+    sliced = replace(one, mig="3g.40gb", hypothetical=False, uuid="MIG-1")
+    model = presets.load("Qwen/Qwen3-8B")
+    for gpus in ((sliced, replace(sliced, uuid="MIG-2")), (sliced, two), (two, sliced)):
+        scenario = moves.start(model, registry.get(engine), gpus)
+        plan = evaluate(scenario)
+        assert not plan.fits
+        assert slices.ALONE in plan.problems
+        assert max_context(scenario) is None
+        assert not plan.limits.lands
+    alone = evaluate(moves.start(model, registry.get(engine), (sliced,)))
+    assert slices.ALONE not in alone.problems
+    assert not any(change.label.startswith("one more NVIDIA") for change in changes(alone))

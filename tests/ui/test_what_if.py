@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
-from llm_lander_tui.gpus.gpu import Reading
+from llm_lander_tui.gpus import slices
+from llm_lander_tui.gpus.gpu import Problem, Reading
 from llm_lander_tui.messages import GpusRead
 from llm_lander_tui.widgets import key_bar
+from llm_lander_tui.widgets.header import verdict_line
+from llm_lander_tui.widgets.key_bar import origin
 
 
 async def test_starts_on_a_what_if_gpu_without_a_driver(started):
@@ -155,3 +159,41 @@ async def test_a_window_that_is_too_small_says_so_and_nothing_else(started):
         await pilot.resize_terminal(60, 16)
         await pilot.pause(0.1)
         assert pilot.app.screen.query_one("#lists").region.height >= 4
+
+
+async def test_what_the_driver_does_not_tell_is_said_on_the_gpu_screen(started, source, world):
+    note = "CUDA_VISIBLE_DEVICES=1 hides 1 of 2 GPUs."
+    lost = Problem("GPU lost", "GPU 1 has fallen off the bus.", "Reset it with nvidia-smi -r.")
+    source.reading = Reading(gpus=(world.card(0, 20),), problem=lost, notes=(note, "[/x] as it is"))
+    async with started((80, 24)) as pilot:
+        await pilot.press("1")
+        await pilot.pause()
+        notes = pilot.app.screen.query_one("#reading-notes")
+        assert [line.plain.strip() for line in notes.content_lines(78, 0)] == [
+            "GPU 1 has fallen off the bus. Reset it with nvidia-smi -r.",
+            note,
+            "[/x] as it is",
+        ]
+        assert "what-if" not in origin(pilot.app.state, 0).plain
+        source.reading = Reading(gpus=(world.card(0, 20),))
+        await pilot.press("r")
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if not notes.content_lines(78, 0):
+                break
+        await pilot.pause()
+        assert notes.size.height == 0, "no line is lost where there is nothing to say"
+
+
+async def test_a_second_mig_slice_is_refused_with_the_reason(started, source, world):
+    cards = [replace(world.card(0, n), uuid=f"MIG-{n}", mig="1g.10gb") for n in (20, 21)]
+    source.reading = Reading(gpus=tuple(cards))
+    async with started() as pilot:
+        state = pilot.app.state
+        assert [gpu.uuid for gpu in state.scenario.gpus] == ["MIG-21"]
+        await pilot.press("g")
+        assert (len(state.scenario.gpus), state.status) == (1, slices.ALONE)
+        await pilot.press("1", "space")
+        await pilot.pause()
+        assert len(state.scenario.gpus) == 2
+        assert slices.ALONE in verdict_line(state.plan, None, 100).plain
