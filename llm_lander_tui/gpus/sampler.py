@@ -37,7 +37,6 @@ class Sampler:
         self._clock = clock
         self._wake = threading.Event()
         self._asked = True
-        self._paused = False
         self._stopped = False
         self._read_at: float | None = None
         self._asking_since: float | None = None
@@ -48,19 +47,9 @@ class Sampler:
         self._thread.start()
 
     def ask(self) -> None:
-        """Take a reading now, also when paused."""
+        """Take a reading now."""
         self._asked = True
         self._wake.set()
-
-    def pause(self) -> None:
-        """Take no more readings, save those asked for."""
-        self._paused = True
-        self._wake.set()
-
-    def resume(self) -> None:
-        """Go on, with a reading at once."""
-        self._paused = False
-        self.ask()
 
     def set_interval(self, seconds: float) -> None:
         """Take a reading every so many seconds, counted from now."""
@@ -83,10 +72,6 @@ class Sampler:
         return self._interval
 
     @property
-    def paused(self) -> bool:
-        return self._paused
-
-    @property
     def age(self) -> float | None:
         """Seconds since the last reading came in; None before the first."""
         read_at = self._read_at
@@ -106,7 +91,7 @@ class Sampler:
             if self._asked:
                 self._asked = False
                 self._take()
-            elif not self._wake.wait(None if self._paused else self._interval):
+            elif not self._wake.wait(self._interval):
                 self._asked = True
 
     def _take(self) -> None:

@@ -101,11 +101,6 @@ class ProfileCache:
             return False
         return True
 
-    def forget(self, key: str) -> None:
-        """Remove what is stored under `key`."""
-        with suppress(OSError):
-            self.path(key).unlink()
-
     def entries(self) -> tuple[CacheEntry, ...]:
         """What is stored, the newest first."""
         found = []

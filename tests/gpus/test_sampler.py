@@ -98,22 +98,6 @@ def test_a_new_interval_counts_from_now(sampler, readings):
     readings.wait(3)
 
 
-def test_pause_reads_only_what_is_asked_for(sampler, readings, source):
-    running = sampler(0.01)
-    readings.wait(2)
-    running.pause()
-    assert running.paused
-    # One reading may have been under way; the one asked for afterwards orders the two threads.
-    running.ask()
-    readings.wait(3)
-    before = source.reads
-    time.sleep(0.1)
-    assert source.reads <= before + 1
-    running.resume()
-    assert not running.paused
-    readings.wait(before + 3)
-
-
 def test_a_hung_source_freezes_nobody(sampler, source, readings):
     now = [100.0]
     running = sampler(clock=lambda: now[0])
@@ -125,8 +109,7 @@ def test_a_hung_source_freezes_nobody(sampler, source, readings):
     now[0] = 107.0
     assert running.age == 7.0
     assert running.waiting == 7.0
-    for call in (running.ask, running.pause, running.resume):
-        call()
+    running.ask()
     running.set_interval(5)
     began = time.monotonic()
     assert running.stop() is False, "it is left behind"

@@ -70,14 +70,11 @@ def test_a_clock_set_back_gives_no_negative_age(cache, clock):
     assert cache.get("k").age_seconds == 0
 
 
-def test_put_replaces_and_forget_removes(cache):
+def test_put_replaces(cache):
     cache.put("k", PROFILE)
     cache.put("k", Profile("new", "hub", {}))
     assert cache.get("k").profile.name == "new"
     assert len(list(cache.directory.iterdir())) == 1
-    cache.forget("k")
-    cache.forget("k")
-    assert cache.get("k") is None
 
 
 @pytest.mark.parametrize(
