@@ -28,6 +28,7 @@ from llm_lander_tui.launch import (
     gpu_source,
     planned_cards,
     resolve,
+    with_draft,
 )
 from llm_lander_tui.loading import Loader
 from llm_lander_tui.messages import GpusRead, ModelLoaded, Progressed, Worked
@@ -91,7 +92,8 @@ class LanderApp(WayBack):
         self.settings = Settings()
         self.finder_text = ""
         self._source = source
-        self._loader = Loader(load or resolve, self.post_message)
+        self._load = load or resolve
+        self._loader = Loader(self._load, self.post_message)
         self._settings_file = None if keep_in is None else keep_in / "settings.toml"
         self._last_file = None if keep_in is None else keep_in / "last.json"
         self._answered = False
@@ -156,7 +158,8 @@ class LanderApp(WayBack):
         from llm_lander_tui.storage import last_scenario
 
         last = last_scenario.load(self._last_file) if self.options.resume else None
-        self._start = first(self.options, self.settings, last)
+        start = first(self.options, self.settings, last)
+        self._start = with_draft(start, self._load, cancel)
         launched = self.options.launched
         name = self._start.model if launched is None else launched.model
         self._loader.read(name, cancel, launched)
@@ -285,6 +288,8 @@ class LanderApp(WayBack):
         self.workbench.ask("first", work, self._first_asked)
 
     def _first_asked(self, found: tuple[Scenario, str]) -> None:
+        from llm_lander_tui.engines import registry
+
         state = self.state
         if state.scenario is not None:
             return
@@ -293,6 +298,8 @@ class LanderApp(WayBack):
         if len(scenario.gpus) == len(state.fleet.chosen):
             scenario = replace(scenario, gpus=state.fleet.chosen)
         state.scenario = scenario
+        # The first answer needed one engine; the key that asks for the next does not wait for it.
+        threading.Thread(target=registry.engines, daemon=True).start()
         if self.options.resume and self._start is not None and not self._start.resumed:
             state.status = "There was no last scenario to resume."
 

@@ -60,6 +60,8 @@ class Start:
     what_if: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
     resumed: bool = False
+    draft: str | None = None
+    """The draft model, to be read as the model is."""
 
 
 def first(options: LaunchOptions, settings: Settings, last: LastScenario | None) -> Start:
@@ -68,7 +70,9 @@ def first(options: LaunchOptions, settings: Settings, last: LastScenario | None)
 
     if last is not None and options.resume and options.model is None:
         unused = frozenset(last.unused)
-        return Start(last.model, last.question(), last.what_if, unused, resumed=True)
+        return Start(
+            last.model, last.question(), last.what_if, unused, resumed=True, draft=last.draft
+        )
     margin = options.margin_bytes
     question = Question(
         engine=options.engine or settings.engine,
@@ -80,6 +84,17 @@ def first(options: LaunchOptions, settings: Settings, last: LastScenario | None)
     )
     named = () if options.gpu is None else (options.gpu,)
     return Start(options.model or FIRST_MODEL, question, named)
+
+
+def with_draft(start: Start, load: Load, cancel: threading.Event) -> Start:
+    """The start with its draft model read; without one that cannot be had any more."""
+    if start.draft is None:
+        return start
+    try:
+        draft = load(start.draft, lambda text, done: None, cancel)
+    except LanderError:
+        return start
+    return replace(start, question=replace(start.question, draft=draft))
 
 
 def planned_cards(start: Start, fleet: Fleet) -> Fleet:

@@ -136,6 +136,8 @@ def cards_for(launched: Launched, fleet: Fleet) -> tuple[tuple[Gpu, ...], tuple[
     Those that it may see, as far as they are here, else the chosen ones; where it divides the model
     over more than are here, what-if cards stand in for the others.
     """
+    from llm_lander_tui.engines.rank_cards import copies_of
+
     said: tuple[str, ...] = ()
     if launched.visible is not None:
         at, sentence = visible.told(fleet.real, launched.visible)
@@ -144,6 +146,7 @@ def cards_for(launched: Launched, fleet: Fleet) -> tuple[tuple[Gpu, ...], tuple[
             return tuple(fleet.real[n] for n in sorted(at)), said
     asked = launched.question
     needed = (asked.tensor_parallel or 1) * (asked.pipeline_parallel or 1)
+    needed *= copies_of(asked.options)
     grown = fleet
     while len(grown.chosen) < min(needed, MOST_CARDS) and (more := grown.grown()) != grown:
         grown = more

@@ -79,7 +79,8 @@ class Flag:
     """What a flag sets, and how its value is read; `alone` flags take no value.
 
     `sets` is a field of the question or of the engine's options, or one of "model", "file", "k",
-    "v", "quantize", "dtype"; "" sets nothing that memory depends on.
+    "v", "quantize", "dtype", "enable_lora", "max_loras", "max_lora_rank"; "" sets
+    nothing that memory depends on.
     """
 
     sets: str
@@ -107,6 +108,8 @@ class Dialect:
     quantize: Mapping[str, str] | None = None
     kv: Mapping[str, str] | None = None
     degree: int | None = None
+    adapters: int = 1
+    """LoRA adapters at once where their number is not named."""
 
 
 def _flags(**named: Flag) -> dict[str, Flag]:
@@ -144,6 +147,8 @@ HARMLESS: Mapping[str, Flag] = {
 how many sequences a server admits says nothing of how many full contexts are asked for."""
 
 _DTYPE = Flag("dtype")
+_LORA = Flag("enable_lora", _yes, alone=True)
+_ADAPTERS, _RANK = Flag("max_loras", count), Flag("max_lora_rank", count)
 DTYPES = {
     "float16": "FP16", "half": "FP16", "bfloat16": "BF16", "float32": "FP32", "float": "FP32",
     "16-true": "FP16", "bf16-true": "BF16", "32-true": "FP32",
@@ -197,6 +202,9 @@ _VLLM = Dialect(
             quantization=Flag("quantize"),
             block_size=Flag("block_size", count),
             cpu_offload_gb=Flag("cpu_offload_gb", fraction),
+            enable_lora=_LORA,
+            max_loras=_ADAPTERS,
+            max_lora_rank=_RANK,
             enforce_eager=Flag("enforce_eager", _yes, alone=True),
             enable_expert_parallel=Flag("enable_expert_parallel", _yes, alone=True),
             async_scheduling=Flag("async_scheduling", _yes, alone=True),
@@ -242,6 +250,10 @@ _SGLANG = Dialect(
         data_parallel_size=Flag("data_parallel", count),
         enable_dp_attention=Flag("dp_attention", _yes, alone=True),
         ep_size=Flag("expert_parallel", lambda text: number(text) > 1),
+        enable_lora=_LORA,
+        max_loras_per_batch=_ADAPTERS,
+        max_lora_rank=_RANK,
+        lora_target_modules=Flag(""),
         kv_cache_dtype=Flag("kv"),
         dtype=_DTYPE,
         quantization=Flag("quantize"),
@@ -252,6 +264,7 @@ _SGLANG = Dialect(
         "w8a8_fp8": "FP8-dynamic", "modelopt_fp4": "NVFP4", "mxfp4": "MXFP4",
     },
     degree=1,
+    adapters=8,
 )  # fmt: skip
 _TGI = Dialect(
     "tgi",

@@ -23,12 +23,15 @@ from llm_lander_tui.planner.dialects import (
 )
 from llm_lander_tui.planner.named import NamedModel, by_name
 from llm_lander_tui.planner.question import Question
+from llm_lander_tui.planner.scenario import Lora
 from llm_lander_tui.planner.served import Served
 from llm_lander_tui.planner.shell import assignments, command_words, until_end
 from llm_lander_tui.planner.snippets import Found, read_modelfile, read_snippet
 
 _INLINE_FILE = re.compile(r"--(?:extra_llm_api_options|config)[ =]<\(printf '([^']*)'\)")
 """A file of settings that TensorRT-LLM reads, written within its own command."""
+LORA_RANK = 16
+"""The largest rank of LoRA adapters where none is named: vLLM's default."""
 _CONTAINERS = frozenset(("docker", "podman", "nerdctl"))
 
 
@@ -69,6 +72,7 @@ class Launched:
         parts += [f"{asked.context:,} tokens"] if asked.context else []
         parts += [f"{asked.concurrency} sequences"] if asked.concurrency > 1 else []
         parts += [f"TP {asked.tensor_parallel}"] if (asked.tensor_parallel or 1) > 1 else []
+        parts += [f"{asked.lora.adapters} LoRA"] if asked.lora else []
         parts += [f"GPUs {self.visible}"] if self.visible else []
         return " · ".join(parts)
 
@@ -252,6 +256,9 @@ def _normalise(dialect: Dialect, found: Found) -> None:
         found.setdefault("kv_unified", slots == 1)
         if isinstance(context, int):
             found["context"] = context // slots
+    adapters = found.pop("max_loras", dialect.adapters), found.pop("max_lora_rank", LORA_RANK)
+    if found.pop("enable_lora", False):
+        found["lora"] = Lora(*adapters)  # type: ignore[arg-type]
     if dialect.degree is not None:
         found.setdefault("tensor_parallel", dialect.degree)
     if not found.get("context"):

@@ -15,7 +15,7 @@ from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import max_context
 from llm_lander_tui.planner.recommend import recommend
-from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Scenario
+from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Lora, Scenario
 from llm_lander_tui.planner.served import (
     Served,
     context_as_served,
@@ -47,6 +47,8 @@ class Question:
     pipeline_parallel: int | None = None
     options: object | None = None
     served: Served | None = None
+    lora: Lora | None = None
+    draft: Model | None = None
 
 
 def check_numbers(question: Question) -> None:
@@ -85,6 +87,8 @@ def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scen
         margin_bytes=question.margin_bytes,
         context=question.context or scenario.context,
         options=question.options,
+        lora=question.lora,
+        draft=question.draft,
         weights=weights or scenario.weights,
         kv=kv or scenario.kv,
     )

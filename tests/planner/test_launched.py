@@ -14,7 +14,7 @@ from llm_lander_tui.gpus.catalog import parse_gpus
 from llm_lander_tui.models import presets
 from llm_lander_tui.planner.launched import parse_command
 from llm_lander_tui.planner.question import scenario_of
-from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.planner.scenario import Lora, Scenario
 from llm_lander_tui.planner.served import Served
 from llm_lander_tui.planner.shell import unfinished
 
@@ -162,11 +162,11 @@ def test_without_a_context_llama_server_may_fit_itself():
 def test_words_that_mean_nothing_to_memory_are_passed_over_and_others_told():
     launched = parse_command(
         "vllm serve --trust-remote-code Qwen/Qwen3-8B --host 0.0.0.0 --port 80 --api-key x "
-        "--served-model-name y --speculative-config '{}' --enable-lora --max-loras=4"
+        "--served-model-name y --speculative-config '{}' --warp --speed=4"
     )
     assert launched.model == "Qwen/Qwen3-8B"
-    assert launched.unread == ("--speculative-config {}", "--enable-lora", "--max-loras=4")
-    assert "Not read: --enable-lora." in launched.said
+    assert launched.unread == ("--speculative-config {}", "--warp", "--speed=4")
+    assert "Not read: --warp." in launched.said
 
 
 @pytest.mark.parametrize(
@@ -318,3 +318,19 @@ def test_any_text_is_read_or_refused(text):
         with contextlib.suppress(UsageError):
             assert parse_command(words, lambda _: False).model
     assert unfinished(text) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("command", "lora"),
+    [
+        ("vllm serve a/b --enable-lora --max-loras 4 --max-lora-rank 32", Lora(4, 32)),
+        ("vllm serve a/b --enable-lora", Lora(1, 16)),
+        ("vllm serve a/b --max-loras 4", None),
+        ("sglang serve --model-path a/b --enable-lora --max-lora-rank 64", Lora(8, 64)),
+    ],
+)
+def test_adapters(command, lora):
+    launched = parse_command(command)
+    assert (launched.question.lora, launched.unread) == (lora, ())
+    model = presets.load("Qwen/Qwen3-8B")
+    assert scenario_of(launched.question, model, parse_gpus("H100 PCIe")).lora == lora

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import threading
+from dataclasses import is_dataclass, replace
 from enum import Enum
+from types import UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_lander_tui.engines import registry
+from llm_lander_tui.engines.llamacpp.builds import Build
 from llm_lander_tui.errors import SourceError, UsageError
 from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.fleet import Fleet
 from llm_lander_tui.gpus.nvml import NvmlSource
-from llm_lander_tui.launch import LaunchOptions, first, first_scenario, gpu_source, planned_cards
+from llm_lander_tui.launch import (
+    LaunchOptions,
+    first,
+    first_scenario,
+    gpu_source,
+    planned_cards,
+    with_draft,
+)
 from llm_lander_tui.models import sources
+from llm_lander_tui.planner import moves
 from llm_lander_tui.planner.question import Question, scenario_of
-from llm_lander_tui.storage.last_scenario import last_of, load, save
+from llm_lander_tui.planner.scenario import Lora
+from llm_lander_tui.storage.last_scenario import last_of, load, read, save, written
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.units import MIB
 
 NAME = "Qwen/Qwen3-8B"
+BEFORE_WINDOWS = Build(window_cache=False, padding=(32, 256), default_slots=1)
 RESUME = LaunchOptions(resume=True)
 
 
@@ -121,6 +137,70 @@ def test_options_survive_a_file(engine, scenario, fleet, path):
                 continue
             save(last_of(replace(scenario, engine=engine, options=asked), fleet), path)
             assert load(path).question().options == asked, (option.name, value)
+
+
+def values(kind: object) -> st.SearchStrategy[object]:
+    """Any value of a type that options use."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(values, arguments))
+    if origin is tuple and Ellipsis in arguments:
+        return st.lists(values(arguments[0]), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(values, arguments))
+    if is_dataclass(kind):
+        return st.builds(kind, **{k: values(v) for k, v in get_type_hints(kind).items()})
+    if kind is float:
+        return st.floats(allow_nan=False)
+    return st.from_type(kind)
+
+
+@pytest.mark.parametrize("engine", registry.engines(), ids=lambda engine: engine.id)
+@given(data=st.data())
+def test_any_options_of_any_engine_survive_json(engine, data):
+    kind = type(engine.default_options)
+    options = data.draw(values(kind))
+    assert read(json.loads(json.dumps(written(options))), kind) == options
+
+
+@pytest.mark.parametrize("kept", [{"ubatch": "many"}, {"build": 3}, {"split_mode": "sideways"}, 7])
+def test_options_of_another_type_are_no_last_scenario(scenario, fleet, path, kept):
+    save(last_of(scenario, fleet), path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"options": kept}))
+    assert load(path) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "changed"),
+    [
+        ("llama.cpp", {"build": BEFORE_WINDOWS, "ubatch": 1024}),
+        ("vllm", {"data_parallel": 2, "speculative_tokens": 3}),
+        ("sglang", {"data_parallel": 2}),
+        ("transformers", {}),
+    ],
+)
+def test_the_whole_scenario_comes_back(model, path, engine, changed):
+    fleet = Fleet().adding(catalog.parse_gpus("4x RTX 4090"))
+    draft = sources.resolve("Qwen/Qwen3-0.6B")
+    scenario = scenario_of(Question(engine=engine, context=4096), model, fleet.chosen)
+    options = replace(scenario.engine.default_options, **changed)
+    scenario = moves.with_options(scenario, options)
+    scenario = replace(scenario, lora=Lora(4, 32), draft=draft)
+    save(last_of(scenario, fleet), path)
+    start = first(RESUME, Settings(), load(path))
+    start = with_draft(start, lambda name, *_: {draft.name: draft}[name], threading.Event())
+    again = scenario_of(start.question, model, planned_cards(start, Fleet()).chosen)
+    assert again == scenario
+
+
+def test_a_draft_model_that_is_gone_is_left_out(scenario, fleet, path):
+    def gone(*_: object):
+        raise SourceError("Gone", "It is not there any more.")
+
+    save(last_of(replace(scenario, draft=scenario.model), fleet), path)
+    start = first(RESUME, Settings(), load(path))
+    assert start.draft == NAME
+    assert with_draft(start, gone, threading.Event()).question.draft is None
 
 
 def test_a_division_by_hand_survives_a_file(scenario, fleet, path):
