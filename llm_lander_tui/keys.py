@@ -53,6 +53,7 @@ PROGRAM = (
     Binding("3", "mode('fit')", "Fit", id="mode.fit", show=False),
     Binding("escape", "cancel", "stop waiting", id="cancel", tooltip="Stop waiting", show=False),
     Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False),
+    Binding("ctrl+l", "redraw", "draw again", id="redraw", tooltip="Draw all again", show=False),
 )
 """What the program itself does."""
 

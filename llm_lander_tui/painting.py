@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import repeat
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, Compositor
+from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual.strip import Strip
+
+GAP = 6
+"""Unchanged cells between two changes that are cheaper to send again than to jump over."""
 
 Codes = tuple[str, str, str]
 """Select-graphic-rendition codes of attributes, foreground and background."""
@@ -89,12 +95,43 @@ def _attributes_changed(now: str, wanted: str) -> list[str]:
     return [*off, *(code for code in after if code not in kept)]
 
 
-class CellUpdate(ChopsUpdate):
-    """A partial update that begins at the first changed cell.
+class Shown:
+    """The rows that the terminal shows, as far as they are known."""
 
-    Textual's own begins each changed run at the left edge of its widget, and sets and resets the
-    style of every piece: on a line of a hundred cells in six colours ten times the bytes.
+    def __init__(self) -> None:
+        self._rows: dict[int, Strip] = {}
+
+    def forget(self) -> None:
+        """Something else was written over the rows."""
+        self._rows.clear()
+
+    def keep(self, y: int, row: Strip) -> None:
+        """A whole row was written."""
+        self._rows[y] = row
+
+    def written(self, y: int, x: int, strip: Strip) -> Iterator[tuple[int, int]]:
+        """The runs (start, end) of a strip at column `x` that the terminal does not show yet."""
+        row, end = self._rows.get(y), x + strip.cell_length
+        if row is None or row.cell_length < end:
+            yield 0, strip.cell_length
+            return
+        before = row.crop(x, end)
+        if before == strip:
+            return
+        yield from changed_runs(before, strip)
+        self._rows[y] = Strip.join([row.crop(0, x), strip, row.crop(end)])
+
+
+class CellUpdate(ChopsUpdate):
+    """A partial update of the cells that differ from what the terminal shows.
+
+    Textual's own begins each changed run at the left edge of its widget, sends what a moved widget
+    leaves as it was, and sets and resets the style of every piece.
     """
+
+    def __init__(self, update: ChopsUpdate, shown: Shown) -> None:
+        super().__init__(update.chops, update.spans, update.chop_ends)
+        self._shown = shown
 
     def render_segments(self, console: Console) -> str:
         """The update as it is written to the terminal."""
@@ -104,17 +141,73 @@ class CellUpdate(ChopsUpdate):
                 if strip is None or x >= x2 or end <= x1:
                     continue
                 first, last = max(x, x1), min(end, x2)
-                pen.move(first, y)
-                pen.write(strip.crop(first - x, last - x))
+                piece = strip.crop(first - x, last - x)
+                for begin, stop in self._shown.written(y, first, piece):
+                    pen.move(first + begin, y)
+                    pen.write(piece.crop(begin, stop))
+        return pen.done()
+
+
+class WholeUpdate(LayoutUpdate):
+    """All cells, whatever the terminal shows."""
+
+    def __init__(self, update: LayoutUpdate, shown: Shown) -> None:
+        super().__init__(update.strips, update.region)
+        self._shown = shown
+
+    def render_segments(self, console: Console) -> str:
+        """The update as it is written to the terminal."""
+        pen = Pen(console._color_system)
+        self._shown.forget()
+        for y, strips in enumerate(self.strips, self.region.y):
+            row = Strip.join(list(strips))
+            pen.move(self.region.x, y)
+            pen.write(row)
+            self._shown.keep(y, row)
         return pen.done()
 
 
 class CellCompositor(Compositor):
     """Composes as Textual does, and sends less."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = Shown()
+
+    def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
+        """Everything."""
+        return WholeUpdate(super().render_full_update(simplify), self.shown)
+
     def render_partial_update(self) -> ChopsUpdate | None:
         """What changed since the last update."""
         update = super().render_partial_update()
-        if update is None:
-            return None
-        return CellUpdate(update.chops, update.spans, update.chop_ends)
+        return None if update is None else CellUpdate(update, self.shown)
+
+
+def changed_runs(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
+    """The runs of cells (start, end) in which two strips of one length differ."""
+    if old == new:
+        return
+    before, after = list(_cells(old)), list(_cells(new))
+    if len(before) != len(after):
+        yield 0, len(after)
+        return
+    different = [x for x, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    if not different:
+        return
+    start = last = different[0]
+    for x in different[1:]:
+        if x - last > GAP:
+            yield start, last + 1
+            start = x
+        last = x
+    yield start, last + 1
+
+
+def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
+    """A strip cell by cell; the second cell of a wide character is told from its first."""
+    for text, style, _ in strip:
+        if cell_len(text) == len(text):
+            yield from zip(text, repeat(style))
+        else:
+            yield from ((c * half, style) for c in text for half in range(1, cell_len(c) + 1))

@@ -83,6 +83,19 @@ def published(record: Record, model: Model) -> Model:
     return _published(model, named)
 
 
+def own_config(record: Record, model: Model) -> Model:
+    """The preset of the record's own repository where another's config stands in for it.
+
+    Repositories with the same tensors may differ in the length that they are trained for.
+    """
+    if text(record, "config_match") == "exact":
+        return model
+    from llm_lander_tui.models.presets import load, names
+
+    named = text(record, "hf_repo") or text(record, "model") or ""
+    return load(named) if named in names() else model
+
+
 @lru_cache(maxsize=256)
 def _published(model: Model, name: str) -> Model:
     found = as_published(model.architecture, name)

@@ -10,7 +10,7 @@ from llm_lander_tui.accuracy.library import published
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.autoawq import AUTOAWQ, AutoAwqOptions
 from llm_lander_tui.engines.autogptq import AUTOGPTQ, AutoGptqOptions
-from llm_lander_tui.engines.base import Engine, Kind
+from llm_lander_tui.engines.base import Engine, Footprint, Kind
 from llm_lander_tui.engines.exllama import EXLLAMA
 from llm_lander_tui.engines.fastchat import FASTCHAT
 from llm_lander_tui.engines.llamacpp import LLAMACPP
@@ -247,9 +247,8 @@ def _torch_bytes(
     return footprint.allocated(context, batch)
 
 
-def _started_bytes(footprint: object, scenario: Scenario) -> list[int]:
+def _started_bytes(footprint: Footprint, scenario: Scenario) -> list[int]:
     """What a server holds for the load alone, without what its budget rule keeps free."""
-    assert isinstance(footprint, PoolFootprint)
     found = [0] * len(scenario.gpus)
     for a in footprint.allocations(scenario.context, scenario.concurrency):
         if a.gpu >= 0 and a.kind is not Kind.RESERVED:

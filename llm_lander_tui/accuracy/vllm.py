@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.library import own_config
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.accuracy.vllm_releases import release_of
 from llm_lander_tui.engines.base import Kind
@@ -95,7 +96,7 @@ class _Launch:
         self._record = record
         self._measured = numbers(record, "measured")
         stated = integer(record, "max_model_len") or 0
-        self._length = stated if 0 < stated < MOST_TOKENS else _trained(model)
+        self._length = stated if 0 < stated < MOST_TOKENS else _trained(own_config(record, model))
         self._scenario = _scenario(record, model, self._length)
         self._footprint = VllmFootprint(self._scenario, _options(record))
 

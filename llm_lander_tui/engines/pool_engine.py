@@ -9,7 +9,7 @@ from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.pool_footprint import PoolFootprint, step_bytes
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules
 from llm_lander_tui.gpus.gpu import Gpu
-from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.degrees import Degrees, Remainder
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -70,7 +70,7 @@ class PoolEngine(ABC):
 def degrees_of(scenario: Scenario, *, whole_experts: bool = False) -> Degrees:
     """The scenario's own degrees, one copy of the model."""
     tp, pp = max(1, scenario.tensor_parallel), max(1, scenario.pipeline_parallel)
-    return Degrees(tp, pp, whole_experts=whole_experts)
+    return Degrees(tp, pp, whole_experts=whole_experts, remainder=Remainder.FIRST)
 
 
 def step(scenario: Scenario, degrees: Degrees, tokens: int) -> Estimate:

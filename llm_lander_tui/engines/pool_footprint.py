@@ -231,7 +231,7 @@ def _ranks(scenario: Scenario, rules: PoolRules) -> tuple[_Rank, ...]:
     tp, pp = degrees.tensor, degrees.pipeline
     weights = weights_of(architecture, scenario.weights)
     stages_held = rank_weights(architecture, scenario.weights, degrees, rules.tile)
-    stages = pipeline_stages(len(architecture.layers), pp)
+    stages = pipeline_stages(len(architecture.layers), pp, degrees.remainder)
     tables = rope_table_bytes(architecture, ROPE_BYTES)
     working = rules.activations.bytes + rules.graphs.bytes
     found = []

@@ -19,6 +19,17 @@ class Shared(StrEnum):
     """Experts, dense feed-forward layers and the head (SGLang's `--enable-dp-attention`)."""
 
 
+class Remainder(StrEnum):
+    """Which pipeline stages hold a layer more where layers do not divide evenly."""
+
+    BEFORE_LAST = "before last"
+    """One each, from the stage before the last one backwards (vLLM, pull request 13839)."""
+    FIRST = "first"
+    """One each, from the first stage on (SGLang pull request 13282, TensorRT-LLM 4034)."""
+    LAST = "last"
+    """All in the last stage (vLLM before 0.8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Degrees:
     """How a model is divided over ranks (memory_models D).
@@ -26,7 +37,7 @@ class Degrees:
     `tensor` ranks divide the attention of a copy of the model, `pipeline` stages its layers; `data`
     copies each serve sequences of their own and cache their tokens. What the copies do not hold
     whole is `shared` among them. Routed experts are divided as `whole_experts` (expert parallel),
-    else a slice of each.
+    else a slice of each. Layers that are left over go to the stages that `remainder` names.
     """
 
     tensor: int = 1
@@ -34,6 +45,7 @@ class Degrees:
     data: int = 1
     whole_experts: bool = False
     shared: Shared = Shared.EXPERTS
+    remainder: Remainder = Remainder.BEFORE_LAST
 
     @property
     def ranks(self) -> int:

@@ -7,12 +7,14 @@ from functools import lru_cache
 
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.sharding import pipeline_stages, shard_shape, stage_bytes
+from llm_lander_tui.memory.storage import ScaledStorage
 from llm_lander_tui.memory.weights import Recipe, Weights, weights_of
 from llm_lander_tui.models.architecture import Architecture, Layer
 from llm_lander_tui.models.attention import LatentAttention
 from llm_lander_tui.models.tensors import Shard
 from llm_lander_tui.units import ceil_div, round_up
 
+MARLIN_SCALE_BYTES = 2
 ABSORBED_BYTES = 2
 """The absorbed projections are held in 16 bits, whatever the checkpoint's format."""
 
@@ -38,21 +40,33 @@ class RankWeights:
     """The up-projections of latent attention, kept a second time at 16 bits for decoding."""
     padding: int
     """What fills the kernels' tiles."""
+    scales: int = 0
+    """What block scales grow by where they are repeated for each output."""
 
 
 @lru_cache(maxsize=1024)
 def rank_weights(
-    architecture: Architecture, recipe: Recipe, degrees: Degrees, tile: Tile = UNPADDED
+    architecture: Architecture,
+    recipe: Recipe,
+    degrees: Degrees,
+    tile: Tile = UNPADDED,
+    *,
+    fp8_kernels: bool = True,
 ) -> tuple[RankWeights, ...]:
-    """What each pipeline stage holds on each of its ranks."""
+    """What each pipeline stage holds on each of its ranks.
+
+    Without `fp8_kernels` FP8 weights run on Marlin's, which repeat scales for each output.
+    """
     weights = weights_of(architecture, recipe)
     padding = _padding_by_layer(weights, degrees, tile)
-    stages = pipeline_stages(len(architecture.layers), degrees.pipeline)
+    scales = {} if fp8_kernels else _repeated_scales(weights, degrees)
+    stages = pipeline_stages(len(architecture.layers), degrees.pipeline, degrees.remainder)
     return tuple(
         RankWeights(
             tensors,
             sum(_absorbed_bytes(architecture.layers[i], degrees.tensor) for i in stage),
             sum(padding.get(i, 0) for i in stage),
+            sum(scales.get(i, 0) for i in stage),
         )
         for tensors, stage in zip(stage_bytes(weights, degrees), stages, strict=True)
     )
@@ -76,6 +90,25 @@ def _padding_by_layer(weights: Weights, degrees: Degrees, tile: Tile) -> dict[in
         tall, wide = sides if tensor.shard is Shard.EXPERTS else sides[::-1]
         filled = storage.matrix_bytes(round_up(rows, tall), round_up(columns, wide))
         more = copies * (filled - storage.matrix_bytes(rows, columns))
+        found[weight.layer] = found.get(weight.layer, 0) + more
+    return found
+
+
+def _repeated_scales(weights: Weights, degrees: Degrees) -> dict[int, int]:
+    """Bytes by layer that FP8 block scales take more as a 16-bit scale per output and input block
+    (vllm quantization/utils/marlin_utils_fp8.py, prepare_fp8_layer_for_marlin).
+    """
+    found: dict[int, int] = {}
+    for weight in weights.tensors:
+        storage = weight.storage
+        if not isinstance(storage, ScaledStorage) or storage.name != "fp8":
+            continue
+        if weight.layer is None or storage.block_rows < 2:
+            continue
+        rows, columns, copies = shard_shape(weight.tensor, degrees)
+        wide = ceil_div(columns, storage.block_columns)
+        stored = storage.scale_bytes * wide * ceil_div(rows, storage.block_rows)
+        more = copies * (MARLIN_SCALE_BYTES * wide * rows - stored)
         found[weight.layer] = found.get(weight.layer, 0) + more
     return found
 

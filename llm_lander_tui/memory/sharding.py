@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.degrees import Degrees, Remainder
 from llm_lander_tui.memory.weights import Weights, WeightTensor
 from llm_lander_tui.models.tensors import Part, Shard, Tensor
 from llm_lander_tui.units import ceil_div, round_up
@@ -78,15 +78,18 @@ def shard_bytes(weight: WeightTensor, degrees: Degrees) -> int:
     return copies * weight.storage.matrix_bytes(rows, columns)
 
 
-def pipeline_stages(layers: int, pipeline_parallel: int) -> tuple[range, ...]:
-    """The layers of each pipeline stage.
-
-    Layers divide evenly; the remainder goes one each to the stages before the last, from the back
-    (vLLM distributed/utils.py get_pp_indices).
-    """
-    sizes = [layers // pipeline_parallel] * pipeline_parallel
-    for i in range(2, layers % pipeline_parallel + 2):
-        sizes[-i] += 1
+def pipeline_stages(
+    layers: int, pipeline_parallel: int, remainder: Remainder = Remainder.BEFORE_LAST
+) -> tuple[range, ...]:
+    """The layers of each pipeline stage, which divide evenly but for the remainder."""
+    each, left = divmod(layers, pipeline_parallel)
+    sizes = [each] * pipeline_parallel
+    if remainder is Remainder.LAST:
+        sizes[-1] += left
+    else:
+        first = remainder is Remainder.FIRST
+        for i in range(left) if first else range(-left - 1, -1):
+            sizes[i] += 1
     starts = [sum(sizes[:stage]) for stage in range(pipeline_parallel)]
     return tuple(range(a, a + n) for a, n in zip(starts, sizes, strict=True))
 
@@ -118,7 +121,7 @@ def stage_bytes(weights: Weights, degrees: Degrees) -> tuple[int, ...]:
             last += size
         else:
             first += size
-    stages = pipeline_stages(layers, degrees.pipeline)
+    stages = pipeline_stages(layers, degrees.pipeline, degrees.remainder)
     sizes = [sum(by_layer[i] for i in stage) for stage in stages]
     sizes[0] += embedding + first
     sizes[-1] += last + head

@@ -89,24 +89,32 @@ def by_engine(scenario: Scenario, engines: Sequence[Engine]) -> tuple[EngineRow,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What a load needs of the GPU that it fills most, against that GPU's budget, in bytes."""
+
+    needed: int
+    budget: int
+
+    @property
+    def share(self) -> float:
+        """The need over the budget: 1.0 and less fits; infinite without any budget."""
+        return self.needed / self.budget if self.budget > 0 else float("inf")
+
+
 def heat(
     scenario: Scenario, contexts: Sequence[int], concurrencies: Sequence[int]
-) -> tuple[tuple[float, ...], ...]:
-    """The need over the budget on the tightest GPU: a row per concurrency, a value per context.
-
-    1.0 and less fits; without any budget the value is infinite.
-    """
+) -> tuple[tuple[Fill, ...], ...]:
+    """How far loads fill the tightest GPU: a row per concurrency, a value per context."""
     footprint = scenario.engine.footprint(scenario)
     budgets = [budget.bytes for budget in footprint.budgets]
 
-    def share(context: int, concurrency: int) -> float:
+    def fill(context: int, concurrency: int) -> Fill:
         needed = footprint.needed(context, concurrency)
-        return max(
-            (n / b if b > 0 else float("inf") for n, b in zip(needed, budgets, strict=True)),
-            default=float("inf"),
-        )
+        found = [Fill(n, b) for n, b in zip(needed, budgets, strict=True)]
+        return max(found, key=lambda one: one.share, default=Fill(0, 0))
 
-    return tuple(tuple(share(n, c) for n in contexts) for c in concurrencies)
+    return tuple(tuple(fill(n, c) for n in contexts) for c in concurrencies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
@@ -45,7 +46,8 @@ class LanderScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._compositor = CellCompositor()
+        self._cells = CellCompositor()
+        self._compositor = self._cells
         # Styles that have not changed since the app began need not be parsed again for a screen.
         self._css_update_count = 0
 
@@ -70,6 +72,20 @@ class LanderScreen(Screen[None]):
     def body(self) -> Iterable[Widget]:
         """The widgets between header and status."""
         raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Know when another program had the terminal."""
+        self.app.app_resume_signal.subscribe(self, self._forget_cells, immediate=True)
+
+    def _forget_cells(self, _: object) -> None:
+        self._cells.shown.forget()
+
+    @on(events.ScreenSuspend)
+    @on(events.ScreenResume)
+    @on(events.Resize)
+    def _overwritten(self) -> None:
+        """Another screen was drawn over this one, or the terminal has wrapped its rows anew."""
+        self._cells.shown.forget()
 
     def under_cursor(self) -> Scenario | None:
         """The scenario that the cursor points at; None for the one in the header."""

@@ -31,6 +31,8 @@ STYLES = {n + 1: style for n, style in enumerate(SERIES)} | {
     CURSOR_LINE: "$foreground 45%",
 }
 """What each colour number given to plotext is drawn in."""
+LABEL_STEP = 0.2
+"""Share of the width between the names of two curves."""
 SPREAD_OF_BITS = (16.0, 8.5, 4.85, 3.5)
 """Weight formats near these bits are drawn beside the plan's own."""
 
@@ -52,7 +54,8 @@ class Curves:
 def curves_of(scenario: Scenario, longest: int, *, by_kv: bool) -> Curves:
     """The plan's own curve first, then up to three others whose weights fit nearly."""
     if by_kv:
-        others = [replace(scenario, kv=kv) for kv in choices.kv_formats(scenario.engine)]
+        sizes = choices.kv_steps(scenario.engine, scenario.kv)
+        others = [replace(scenario, kv=kv) for kv in sizes]
     else:
         near = [
             choices.nearest_weights(scenario.model, scenario.engine, bits)
@@ -75,6 +78,7 @@ def curves_of(scenario: Scenario, longest: int, *, by_kv: bool) -> Curves:
 class Drawing:
     """What is plotted; compared by value, so that the same is never plotted twice."""
 
+    labels: tuple[str, ...]
     curves: tuple[Curve, ...]
     bottom: float
     top: float
@@ -99,7 +103,7 @@ class Chart(Lines, View, can_focus=True):
         Binding("plus,equals_sign", "zoom(1)", "zoom in", id="chart.in"),
         Binding("minus", "zoom(-1)", "zoom out", id="chart.out"),
         Binding("s", "series", "series", id="chart.series"),
-        Binding("enter", "choose", "ask this context", id="chart.choose"),
+        Binding("enter", "choose", "ask this", id="chart.choose"),
     ]
 
     def __init__(self) -> None:
@@ -166,10 +170,13 @@ class Chart(Lines, View, can_focus=True):
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Read-out and chart."""
         plan, known = self.plan, self.known
-        if plan is None or known is None or height < 5:
+        if height < 5:
             return ()
+        if plan is None or known is None:
+            return (Content.styled("working out the curves …", QUIET),)
         limit = plan.scenario.model.architecture.context_limit
         drawing = Drawing(
+            known.labels,
             known.curves,
             *_range(known.curves),
             None if limit is None else limit.trained,
@@ -216,14 +223,17 @@ class Chart(Lines, View, can_focus=True):
         if drawing.limit is not None and drawing.limit <= drawing.longest:
             plt.vline(drawing.limit, LIMIT_LINE)
         plt.vline(drawing.cursor, CURSOR_LINE)
+        row = (top - drawing.bottom) / GIB / height
         label = f"usable {format_bytes(drawing.budget_bytes)}"
-        plt.text(
-            label,
-            drawing.longest * 0.01,
-            drawing.budget_bytes / GIB + (top - drawing.bottom) / GIB / height,
-            color=FREE_LINE,
-            alignment="left",
-        )
+        above = drawing.budget_bytes / GIB + row
+        plt.text(label, drawing.longest * 0.01, above, color=FREE_LINE, alignment="left")
+        for n, one in enumerate(drawing.curves):
+            # By its name too, since colours are not everywhere; each at a place of its own.
+            until = drawing.longest * (1 - LABEL_STEP * n)
+            ends = [(x, y / GIB) for x, y in one.points if x <= until and y <= top - row * GIB]
+            if ends:
+                x, y = ends[-1]
+                plt.text(drawing.labels[n], x, y + row, color=n + 1, alignment="right")
         text = Text.from_ansi(plt.build())
         for line in text.split("\n"):
             yield Content(line.plain, [_span(span) for span in line.spans])

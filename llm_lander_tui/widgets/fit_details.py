@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from llm_lander_tui.screens.lander_screen import SMALLEST
 from llm_lander_tui.widgets.format_table import FormatTable
+from llm_lander_tui.widgets.lines import LaidOutOnce
 from llm_lander_tui.widgets.memory_bar import MemoryBar
 from llm_lander_tui.widgets.prices import Prices, rank
 from llm_lander_tui.widgets.rows import ComparingRows, Rows
@@ -39,7 +40,11 @@ TALL = 30
 """Rows from which lists and a view stand one below the other."""
 
 
-class FitDetails(Vertical):
+class Lists(LaidOutOnce, Horizontal):
+    """Two lists side by side."""
+
+
+class FitDetails(LaidOutOnce, Vertical):
     """From the sentence down to the lists and the open view."""
 
     SCOPED_CSS = False  # The classes for narrow and tall windows are the screen's.
@@ -80,7 +85,7 @@ class FitDetails(Vertical):
         yield Verdict(self.state)
         yield MemoryBar(self.state)
         yield ViewTabs()
-        with Horizontal(id="lists"):
+        with Lists(id="lists"):
             yield FormatTable()
             yield Prices()
 
@@ -194,7 +199,6 @@ class FitDetails(Vertical):
             return
         if isinstance(view, View):
             self.lander.workbench.ask("view", view.work(plan), partial(view.show, plan))
-
 
     def under_cursor(self) -> Scenario | None:
         """The scenario of the focused list's row."""

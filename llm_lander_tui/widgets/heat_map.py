@@ -11,16 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
+from llm_lander_tui.engines.base import Slotted
 from llm_lander_tui.planner import moves
-from llm_lander_tui.planner.compare import heat
+from llm_lander_tui.planner.compare import Fill, heat
+from llm_lander_tui.planner.evaluate import most_sequences
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import format_tokens_short
+from llm_lander_tui.units import format_bytes, format_tokens, format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.view import FiguresAsked, View
-from llm_lander_tui.widgets.words import QUIET, right
+from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right
 
+HEADINGS = 3
 LABEL, CELL = 6, 8
+CORNER = "seqs ↓".ljust(LABEL)
 FIRST_CONTEXT = 1024
 FAR_BEYOND = 2.5
 """Loads that need more than so many times the memory at the first context are left out."""
@@ -28,22 +32,25 @@ FAR_BEYOND = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """Shares of the usable memory: a row per number of sequences, a value per context."""
+    """How far loads fill the memory: a row per number of sequences, a value per context."""
 
     contexts: list[int]
     loads: list[int]
-    shares: tuple[tuple[float, ...], ...]
+    fills: tuple[tuple[Fill, ...], ...]
 
 
 def heat_around(scenario: Scenario, columns: int, rows: int) -> Heat:
     """The map around a scenario, without the loads that are far beyond the memory."""
     contexts = spread(scenario.context, moves.longest_context(scenario.model), columns)
-    many = loads(scenario.concurrency, rows)
-    shares = heat(scenario, contexts, many)
+    most = max(scenario.concurrency, most_sequences(scenario.engine))
+    many = [n for n in loads(scenario.concurrency, rows) if n <= most]
+    fills = heat(scenario, contexts, many)
     useful = [
-        n for n, row in enumerate(shares) if row[0] <= FAR_BEYOND or many[n] <= scenario.concurrency
+        n
+        for n, row in enumerate(fills)
+        if row[0].share <= FAR_BEYOND or many[n] <= scenario.concurrency
     ]
-    return Heat(contexts, [many[n] for n in useful], tuple(shares[n] for n in useful))
+    return Heat(contexts, [many[n] for n in useful], tuple(fills[n] for n in useful))
 
 
 class HeatMap(Rows, View):
@@ -63,19 +70,19 @@ class HeatMap(Rows, View):
         self.plan: Plan | None = None
         self.contexts: list[int] = []
         self.loads: list[int] = []
-        self.shares: tuple[tuple[float, ...], ...] = ()
+        self.fills: tuple[tuple[Fill, ...], ...] = ()
 
     def work(self, plan: Plan) -> Callable[[], Heat]:
         """What has to be worked out for a plan: the map around it."""
         columns = max(3, (self.size.width - LABEL) // CELL)
-        return partial(heat_around, plan.scenario, columns, max(3, self.size.height - 2))
+        return partial(heat_around, plan.scenario, columns, max(3, self.size.height - HEADINGS))
 
     def show(self, plan: Plan, found: Heat) -> None:
         """Show the map."""
         self.plan = plan
         scenario = plan.scenario
-        self.contexts, self.loads, self.shares = found.contexts, found.loads, found.shares
-        self.column = self.contexts.index(scenario.context)
+        self.contexts, self.loads, self.fills = found.contexts, found.loads, found.fills
+        self.set_reactive(HeatMap.column, self.contexts.index(scenario.context))
         self.cursor = self.loads.index(scenario.concurrency)
         self.redraw()
 
@@ -106,14 +113,51 @@ class HeatMap(Rows, View):
         self.column += by
 
     def headings(self, width: int) -> Sequence[Content]:
-        """What the numbers are, and the contexts."""
-        if not self.contexts:
-            return ()
-        limit = self.plan.scenario.model.architecture.context_limit if self.plan else None
-        last = " (last: the model's limit)" if limit is not None else ""
-        note = f"share of usable memory: sequences down, context across{last}"
-        names = "".join(f"{format_tokens_short(n):>{CELL}}" for n in self.contexts)
-        return (Content.styled(note, QUIET), Content.styled(" " * LABEL + names, QUIET))
+        """What the load under the cursor would need, and the contexts."""
+        if self.plan is None or not self.contexts:
+            return (Content.styled("working out the map …", QUIET), Content(""), Content(""))
+        names = "".join(f"{name:>{CELL}}" for name in self._names())
+        return (
+            fitted(self._read_out(self.plan), width),
+            fitted(Content.styled(self._legend(self.plan), QUIET), width),
+            Content.styled(CORNER + names, QUIET),
+        )
+
+    def _legend(self, plan: Plan) -> str:
+        """What the signs are, and where the model and the engine end."""
+        engine = plan.scenario.engine
+        words = ["share of the usable memory", "[ ] is asked now"]
+        if plan.limits.model_context in self.contexts:
+            words.append("≤ the model's limit")
+        if isinstance(engine, Slotted):
+            words.append(f"{engine.title} serves {engine.most_sequences} at most")
+        return " · ".join(words)
+
+    def _names(self) -> list[str]:
+        """The contexts in few cells; the model's own limit with its sign."""
+        limit = None if self.plan is None else self.plan.limits.model_context
+        return [f"{'≤' if n == limit else ''}{format_tokens_short(n)}" for n in self.contexts]
+
+    def _read_out(self, plan: Plan) -> Content:
+        """`×4 of 16,384 tokens: 17.2 of 23.0 GiB, 5.80 GiB to spare`."""
+        row, column = min(self.cursor, len(self.loads) - 1), self.column
+        fill, context, load = self.fills[row][column], self.contexts[column], self.loads[row]
+        spare = fill.budget - fill.needed
+        verdict = (
+            Content.assemble(("lands", f"bold {GOOD}"), f", {format_bytes(spare)} to spare")
+            if spare >= 0
+            else Content.assemble(
+                ("does not land", f"bold {BAD}"), f", {format_bytes(-spare)} missing"
+            )
+        )
+        limit = plan.limits.model_context
+        beyond = limit is not None and context > limit
+        notes = f" · beyond the model's {limit:,}" if beyond else ""
+        return Content.assemble(
+            (f"×{load} of {format_tokens(context)} tokens", "bold"),
+            f": {format_bytes(fill.needed)} of {format_bytes(fill.budget)}, ", verdict,
+            (notes, QUIET),
+        )  # fmt: skip
 
     def rows(self, width: int) -> Sequence[Content]:
         """A row per number of sequences."""
@@ -126,7 +170,7 @@ class HeatMap(Rows, View):
         return [self._cell(row, column) for column in range(len(self.contexts))]
 
     def _cell(self, row: int, column: int) -> Content:
-        share = self.shares[row][column]
+        share = self.fills[row][column].share
         plan = self.plan
         current = (
             plan is not None

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-GAP = 6
-"""Unchanged cells between two changes that are cheaper to send again than to jump over."""
+from llm_lander_tui.painting import changed_runs
 
 
-class Lines(Widget):
+class LaidOutOnce(Widget):
+    """A widget that does not scroll: the size that a layout gave it needs no second layout."""
+
+    def _size_updated(
+        self,
+        size: Size,
+        virtual_size: Size,
+        container_size: Size,
+        layout: bool = True,
+    ) -> bool:
+        return super()._size_updated(size, virtual_size, container_size, layout=False)
+
+
+class Lines(LaidOutOnce):
     """Draws what `content_lines` returns, and compares it with what is on the screen.
 
     A terminal on a slow line pays for every byte: `redraw` asks for exactly the runs of cells that
@@ -96,32 +105,3 @@ class Lines(Widget):
         ]
         strip = Strip(segments, line.cell_length)
         return strip.adjust_cell_length(width, base.background_style.rich_style)
-
-
-def changed_runs(old: Strip, new: Strip) -> Iterator[tuple[int, int]]:
-    """The runs of cells (start, end) in which two strips of one length differ."""
-    if old == new:
-        return
-    before, after = list(_cells(old)), list(_cells(new))
-    if len(before) != len(after):
-        yield 0, len(after)
-        return
-    different = [x for x, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
-    if not different:
-        return
-    start = last = different[0]
-    for x in different[1:]:
-        if x - last > GAP:
-            yield start, last + 1
-            start = x
-        last = x
-    yield start, last + 1
-
-
-def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
-    """A strip cell by cell; a wide character stands in both of its cells."""
-    for text, style, _ in strip:
-        if cell_len(text) == len(text):
-            yield from zip(text, repeat(style))
-        else:
-            yield from ((c, style) for c in text for _cell in range(cell_len(c)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -81,11 +82,15 @@ def groups(plan: Plan) -> tuple[Group, ...]:
 def _alike(group: Group, device: Device, gpu: Gpu) -> bool:
     first, card = group.devices[0], group.gpus[0]
     return (
-        (card.name, card.free_bytes, card.total_bytes)
-        == (gpu.name, gpu.free_bytes, gpu.total_bytes)
+        _card(card) == _card(gpu)
         and first.needed_bytes == device.needed_bytes
         and first.budget.bytes == device.budget.bytes
     )
+
+
+def _card(gpu: Gpu) -> tuple[str, int | None, int]:
+    """What tells cards apart in the bars."""
+    return gpu.name, gpu.free_bytes, gpu.total_bytes
 
 
 class MemoryBar(Lines):
@@ -98,7 +103,6 @@ class MemoryBar(Lines):
     def __init__(self, state: LanderState) -> None:
         super().__init__(id="memory")
         self.state = state
-        self._tallest: tuple[object, int] = (None, 0)
 
     def on_mount(self) -> None:
         """Follow the plan."""
@@ -117,15 +121,12 @@ class MemoryBar(Lines):
             rest = len(found) - len(shown)
             lines.append(Content.styled(f"and {rest} more with more to spare", QUIET))
         lines += legend(plan, self.state.baseline, width)
-        return [*lines, *self._kept_rows(plan, width, len(lines))]
+        return [*lines, *[Content("")] * (self._usual_rows(plan, width) - len(lines))]
 
-    def _kept_rows(self, plan: Plan, width: int, rows: int) -> list[Content]:
-        """Blank rows: the same cards keep their height, and nothing below them moves with a key."""
-        alike = (width, len(plan.devices), self.state.baseline is None)
-        before, tallest = self._tallest
-        tallest = max(rows, tallest) if before == alike else rows
-        self._tallest = (alike, tallest)
-        return [Content("")] * (tallest - rows)
+    def _usual_rows(self, plan: Plan, width: int) -> int:
+        """Rows that these cards are given even where less would do: a key moves nothing below."""
+        kinds = len(list(groupby(plan.scenario.gpus, key=_card)))
+        return min(kinds, self.MOST + 1) + (2 if width >= ROOMY else 3)
 
 
 def _tightest(found: Sequence[Group], most: int) -> Sequence[Group]:

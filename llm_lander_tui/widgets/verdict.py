@@ -36,8 +36,8 @@ class Verdict(Lines):
         plan = self.state.plan
         if plan is None:
             return (Content(self.state.status),)
-        if width < ROOMY and plan.fits:
-            return (contexts(plan, width),)
+        if width < ROOMY and not plan.problems:
+            return (contexts(plan, width) if plan.fits else shortage(plan),)
         return sentence(plan).wrap(max(20, width))
 
 
@@ -54,22 +54,35 @@ def contexts(plan: Plan, width: int) -> Content:
     return line + load if line.cell_length + load.cell_length <= width else line
 
 
+def shortage(plan: Plan) -> Content:
+    """What would land instead, or how far an empty context is from it, in one narrow line."""
+    limits, empty = plan.limits, short_when_empty(plan)
+    if not limits.lands and empty:
+        missing = (format_bytes(empty), "bold")
+        return Content.assemble("even with an empty context ", missing, f" miss on {_place(plan)}")
+    return Content.assemble(
+        (format_tokens(limits.max_context), "bold"), " tokens would land",
+        (" · safe ", QUIET), (format_tokens(limits.safe_context), "bold"),
+        (" · limit ", QUIET), (format_tokens(limits.hopeful_context), "bold"),
+    )  # fmt: skip
+
+
 def sentence(plan: Plan) -> Content:
     """What the header says in numbers, as one would say it."""
     limits, scenario = plan.limits, plan.scenario
     bold = "bold"
-    users = "" if scenario.concurrency == 1 else f" for {scenario.concurrency} sequences at once"
+    users = "" if scenario.concurrency == 1 else f" × {scenario.concurrency} sequences"
     if plan.problems:
         return Content.assemble(
             (f"{scenario.engine.title} would not start", bold), f": {plan.problems[0]}"
         )
     if not limits.lands and short_when_empty(plan):
         return Content.assemble(
-            "It does not land, not even with an empty context: ",
+            "It does not land: ",
             (format_bytes(short_when_empty(plan)), bold),
             f" are missing on {_place(plan)} before any cache, ",
             (format_bytes(plan.short_bytes), bold),
-            f" with {scenario.context:,} tokens.",
+            f" with {scenario.context:,} tokens{users}.",
         )  # fmt: skip
     if not plan.fits:
         return Content.assemble(
@@ -84,7 +97,7 @@ def sentence(plan: Plan) -> Content:
         else ()
     )
     return Content.assemble(
-        "It lands with ", (format_tokens(scenario.context), bold), f" tokens of context{users}, ",
+        "It lands with ", (format_tokens(scenario.context), bold), f" tokens{users}, ",
         (format_bytes(plan.spare_bytes), bold), " to spare, and could have ",
         (format_tokens(limits.max_context), bold), f", {end}",
         *safe, ".",

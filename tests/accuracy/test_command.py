@@ -284,3 +284,18 @@ def test_an_installed_package_says_where_the_records_are(monkeypatch, tmp_path):
     monkeypatch.setattr(reading, "__file__", str(tmp_path / "a" / "b" / "reading.py"))
     with pytest.raises(SourceError, match="tests/data/accuracy"):
         command.run([])
+
+
+def test_the_length_that_is_not_stated_is_that_of_the_records_own_repository():
+    """Qwen2.5-7B is trained for 131,072 tokens, its Instruct version for 32,768."""
+    record = {
+        "engine": "vllm", "engine_version": "0.8.5", "v1": False, "gpu_total_gib": 31.74,
+        "model": "Qwen/Qwen2.5-7B-Instruct", "config": "Qwen__Qwen2.5-7B",
+        "config_match": "same-architecture", "weight_format": "f16", "usable": ["activation_peak"],
+        "measured": {"activation_peak_gib": 4.35},
+    }  # fmt: skip
+    (whole,) = command.outcome(record, ConfigLibrary()).result
+    # The old engine computes up to 32,768 tokens at once, and longer prompts in pieces.
+    assert whole.error == pytest.approx(0, abs=0.05)
+    (pieces,) = command.outcome(record | {"model": "a/b"}, ConfigLibrary()).result
+    assert pieces.error < -0.5

@@ -16,6 +16,7 @@ from llm_lander_tui.engines.vllm.options import batching_of, max_lora_rank, pars
 from llm_lander_tui.engines.vllm.profile import capture_sizes
 from llm_lander_tui.engines.vllm.report import startup_report
 from llm_lander_tui.formats import kv_format
+from llm_lander_tui.gpus import catalog
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.degrees import Degrees
@@ -23,7 +24,7 @@ from llm_lander_tui.memory.lora import adapter_elements
 from llm_lander_tui.models import presets
 from llm_lander_tui.planner.evaluate import evaluate
 from llm_lander_tui.planner.scenario import Lora, Scenario
-from llm_lander_tui.units import GIB, MIB
+from llm_lander_tui.units import GIB, MIB, format_bytes
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 
@@ -222,6 +223,34 @@ def test_latent_projections_are_kept_twice() -> None:
     # 61 layers x 16 heads x (128 + 128) x 512 x 2 bytes.
     assert 61 * 16 * 256 * 512 * 2 == 255_852_544
     assert "244 MiB of latent projections kept twice" in weights.why
+
+
+@pytest.mark.parametrize(("name", "more"), [("A10G", True), ("RTX 4090", False)])
+def test_cards_without_fp8_hold_a_scale_for_each_output(name: str, more: bool) -> None:
+    """Marlin repeats the scale of a block of 128 x 128 for each of its 128 outputs, in 16 bits."""
+    footprint = VLLM.footprint(
+        scenario("Qwen/Qwen3-8B", "FP8-block", (catalog.hypothetical(catalog.find(name), 0),))
+    )
+    found = next(a for a in footprint.allocations(4096, 1) if a.kind is Kind.WEIGHTS)
+    # Elements of a layer's linears; of each block 4 bytes of scale before, and 2 x 128 after.
+    linear = 2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 12288 * 4096
+    repeated = 36 * (2 * linear // 128 - 4 * linear // (128 * 128))
+    assert ("more of FP8 scales" in found.why) is more
+    if more:
+        assert f"{format_bytes(repeated)} more of FP8 scales" in found.why
+
+
+def test_a_stage_of_an_old_release_takes_all_that_is_left_over() -> None:
+    sizes = {}
+    for version in ("0.7.3", "0.8.0"):
+        options = VllmOptions(version=version)
+        asked = scenario(
+            "deepseek-ai/DeepSeek-V3", gpus=cards(2), pipeline_parallel=2, options=options
+        )
+        weights = VLLM.footprint(asked).allocations(4096, 1)
+        sizes[version] = [a.why for a in weights if a.kind is Kind.WEIGHTS]
+    assert ["30 layers" in sizes["0.7.3"][0], "31 layers" in sizes["0.7.3"][1]] == [True, True]
+    assert ["31 layers" in sizes["0.8.0"][0], "30 layers" in sizes["0.8.0"][1]] == [True, True]
 
 
 def test_tiles_of_mxfp4_experts() -> None:

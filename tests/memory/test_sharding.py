@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_lander_tui.formats import BF16
-from llm_lander_tui.memory.degrees import Degrees, Shared
+from llm_lander_tui.memory.degrees import Degrees, Remainder, Shared
 from llm_lander_tui.memory.divisibility import legal_tensor_parallel, parallel_problems
 from llm_lander_tui.memory.sharding import (
     kv_heads_per_rank,
@@ -82,6 +82,26 @@ def test_tied_embedding_is_on_both_ends_of_a_pipeline() -> None:
 )
 def test_stages_as_vllm_cuts_them(layers: int, stages: int, sizes: list[int]) -> None:
     assert [len(stage) for stage in pipeline_stages(layers, stages)] == sizes
+
+
+@pytest.mark.parametrize(
+    ("remainder", "sizes"),
+    [
+        # 61 layers over 8 stages: pull requests 6666 and 13282 of SGLang name all three.
+        (Remainder.LAST, [7, 7, 7, 7, 7, 7, 7, 12]),
+        (Remainder.FIRST, [8, 8, 8, 8, 8, 7, 7, 7]),
+        (Remainder.BEFORE_LAST, [7, 7, 8, 8, 8, 8, 8, 7]),
+    ],
+)
+def test_layers_that_are_left_over_go_where_the_engine_puts_them(remainder, sizes) -> None:
+    assert [len(stage) for stage in pipeline_stages(61, 8, remainder)] == sizes
+
+
+@given(st.integers(0, 200), st.integers(1, 16), st.sampled_from(Remainder))
+def test_stages_hold_every_layer_once(layers: int, stages: int, remainder: Remainder) -> None:
+    cut = pipeline_stages(layers, stages, remainder)
+    assert len(cut) == stages
+    assert [i for stage in cut for i in stage] == list(range(layers))
 
 
 def test_kv_heads_replicate_below_one_per_rank() -> None:

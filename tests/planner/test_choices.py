@@ -111,8 +111,11 @@ def test_table_marks_what_nothing_beats(scenario):
 
 def test_heat_is_need_over_budget(scenario):
     plan = evaluate(scenario)
-    ((share,),) = compare.heat(scenario, [scenario.context], [1])
-    assert share == plan.total_bytes / plan.devices[0].budget.bytes
+    ((fill,),) = compare.heat(scenario, [scenario.context], [1])
+    budget = plan.devices[0].budget.bytes
+    assert (fill.needed, fill.budget) == (plan.total_bytes, budget)
+    assert fill.share == plan.total_bytes / budget
+    assert compare.Fill(1, 0).share == float("inf"), "without any budget nothing fits"
 
 
 def test_curve_rises_and_ends_where_memory_does(scenario):

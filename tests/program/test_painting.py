@@ -10,9 +10,11 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
-from llm_lander_tui.painting import CellUpdate, Pen, codes
+from llm_lander_tui.painting import CellUpdate, Pen, Shown, WholeUpdate, changed_runs, codes
 
 RED = Style(color="#ff0000", bgcolor="#000000")
 BOLD = RED + Style(bold=True)
@@ -99,21 +101,61 @@ def test_without_colours_plain_text_stays_plain():
     assert written(Segment("a", RED), Segment("b", None), system=None) == "ab"
 
 
+def updated(chops, spans, ends, shown, system=None):
+    """What a partial update writes on a terminal that shows `shown`."""
+    console = Console(color_system=system, force_terminal=True)
+    return CellUpdate(ChopsUpdate(chops, spans, ends), shown).render_segments(console)
+
+
 def test_only_changed_cells_are_sent_each_after_one_move():
     line = Strip([Segment("abcdefghij", RED)])
-    update = CellUpdate([{0: line}, {0: line}], [(0, 2, 4), (1, 7, 9)], [[10], [10]])
-    console = Console(color_system="truecolor", force_terminal=True)
-    text = update.render_segments(console)
+    spans = [(0, 2, 4), (1, 7, 9)]
+    text = updated([{0: line}, {0: line}], spans, [[10], [10]], Shown(), "truecolor")
     assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "\x1b[1;3Hcd\x1b[2;8Hhi"
     assert text.count("m") == 2
 
 
 def test_pieces_outside_of_a_change_and_empty_pieces_are_passed_over():
     left, right = Strip([Segment("left-", RED)]), Strip([Segment("right", RED)])
+    assert updated([{0: left, 5: right}], [(0, 6, 8)], [[5, 10]], Shown()) == "\x1b[1;7Hig"
+    assert updated([{0: None, 5: right}], [(0, 0, 7)], [[5, 10]], Shown()) == "\x1b[1;6Hri"
+
+
+def test_what_the_terminal_shows_is_not_sent_again_until_something_else_was_drawn_over_it():
+    shown = Shown()
+    rows = [[Strip([Segment("first row")])], [Strip([Segment("other row")])]]
     console = Console(color_system=None)
-    assert CellUpdate([{0: left, 5: right}], [(0, 6, 8)], [[5, 10]]).render_segments(console) == (
-        "\x1b[1;7Hig"
-    )
-    assert CellUpdate([{0: None, 5: right}], [(0, 0, 7)], [[5, 10]]).render_segments(console) == (
-        "\x1b[1;6Hri"
-    )
+    whole = WholeUpdate(LayoutUpdate(rows, Region(0, 0, 9, 2)), shown).render_segments(console)
+    assert whole == "\x1b[1;1Hfirst row\x1b[2;1Hother row"
+
+    moved = [{0: Strip([Segment("first row")])}, {0: Strip([Segment("other cow")])}]
+    spans, ends = [(0, 0, 9), (1, 0, 9)], [[9], [9]]
+    assert updated(moved, spans, ends, shown) == "\x1b[2;7Hc"
+    assert updated(moved, spans, ends, shown) == ""
+    shown.forget()
+    assert updated(moved, spans, ends, shown) == "\x1b[1;1Hfirst row\x1b[2;1Hother cow"
+
+
+TEXTS = st.text(st.sampled_from("ab "), min_size=8, max_size=8).map(lambda x: Strip([Segment(x)]))
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=6), st.integers(0, 3), st.integers(4, 8))
+def test_partial_updates_lead_to_the_row_that_was_composed(rows, first, end):
+    shown = Shown()
+    shown.keep(0, rows[0])
+    row = rows[0]
+    for new in rows[1:]:
+        row = Strip.join([row.crop(0, first), new.crop(first, end), row.crop(end)])
+        updated([{0: row}], [(0, first, end)], [[8]], shown)
+        assert list(shown.written(0, 0, row)) == []
+
+
+def test_a_row_of_wide_characters_that_moves_by_one_cell_is_sent_whole():
+    old, new = Strip([Segment("日日日日日日 ")]), Strip([Segment(" 日日日日日日")])
+    assert list(changed_runs(old, new)) == [(0, 13)]
+    assert list(changed_runs(old, Strip([Segment("日日日月日日 ")]))) == [(6, 8)]
+
+
+def test_a_run_of_few_equal_cells_is_sent_along():
+    old, new = Strip([Segment("abcdefghijklmnop")]), Strip([Segment("Xbcdefghijklmn.P")])
+    assert list(changed_runs(old, new)) == [(0, 1), (14, 16)]

@@ -19,7 +19,7 @@ from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
 from llm_lander_tui.engines.vllm.report import startup_report
-from llm_lander_tui.engines.vllm.weights import prediction_layers, tile_of
+from llm_lander_tui.engines.vllm.weights import multiplies_fp8, prediction_layers, tile_of
 from llm_lander_tui.gpus.context import cuda_context_bytes
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.divisibility import parallel_problems
@@ -61,10 +61,19 @@ class VllmFootprint:
             max(1, scenario.pipeline_parallel),
             options.data_parallel,
             options.enable_expert_parallel,
+            remainder=self.rules.remainder,
         )
-        self._stages = pipeline_stages(len(self._architecture.layers), self.degrees.pipeline)
-        tile = tile_of(scenario.gpus[0]) if scenario.gpus else UNPADDED
-        self._weights = rank_weights(self._architecture, scenario.weights, self.degrees, tile)
+        self._stages = pipeline_stages(
+            len(self._architecture.layers), self.degrees.pipeline, self.degrees.remainder
+        )
+        version, gpus = self.rules.version, scenario.gpus
+        self._weights = rank_weights(
+            self._architecture,
+            scenario.weights,
+            self.degrees,
+            tile_of(gpus[0], version) if gpus else UNPADDED,
+            fp8_kernels=all(multiplies_fp8(gpu) for gpu in gpus),
+        )
         self._laws = self._activation_laws()
         self._graphs = profile.graphs(
             self.rules, self._batching.sequences, enforce_eager=options.enforce_eager

@@ -35,6 +35,7 @@ def weights_item(
     for size, what in (
         (rope, "of rope tables"),
         (weights.padding, "that fill the kernels' tiles"),
+        (weights.scales, "more of FP8 scales, which Marlin repeats for each output"),
         (weights.absorbed, "of latent projections kept twice"),
     ):
         if size:
@@ -42,7 +43,7 @@ def weights_item(
     why += left_out(scenario.model.architecture)
     if offloaded:
         why += f", less {format_bytes(offloaded)} in host memory"
-    size = weights.tensors + rope + weights.absorbed + weights.padding - offloaded
+    size = weights.tensors + rope + weights.absorbed + weights.padding + weights.scales - offloaded
     return Allocation(gpu, Kind.WEIGHTS, size, Known.EXACT, why, source=WEIGHTS_SOURCE)
 
 
@@ -84,9 +85,10 @@ def lora_item(gpu: int, scenario: Scenario, layers: range, degrees: Degrees) -> 
 
 
 def estimated_item(gpu: int, kind: Kind, estimate: Estimate) -> Allocation:
-    """An allocation that follows a fitted law."""
+    """An allocation that follows a fitted law, or what stands for one where none is known."""
+    known = Known.CALIBRATED if estimate.lawful else Known.ROUGH
     return Allocation(
-        gpu, kind, estimate.bytes, Known.CALIBRATED, estimate.why, estimate.spread, estimate.source
+        gpu, kind, estimate.bytes, known, estimate.why, estimate.spread, estimate.source
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory.degrees import Remainder
 from llm_lander_tui.units import GIB
 
 DEFAULT_VERSION = "0.33"
@@ -139,7 +140,8 @@ class Rules:
     estimate for CUDA graphs is taken from the KV cache (before: on top of the budget);
     `null_block` and `hybrid` are those of `PagingRules`; `capacity_by_request` is its
     `tokens_per_request`; `in_flight_steps` how many steps' tokens may be unsettled;
-    `state_prefixes` whether prefix caching is on for recurrent states too.
+    `state_prefixes` whether prefix caching is on for recurrent states too; `remainder` which
+    pipeline stages hold a layer more.
     """
 
     version: Version
@@ -151,9 +153,12 @@ class Rules:
     capacity_by_request: bool
     in_flight_steps: int
     state_prefixes: bool
+    remainder: Remainder
 
 
 V1_SINCE = (0, 8, 0)
+EVEN_STAGES_SINCE = (0, 8, 0)
+"""Pull request 13839, merged on 2025-02-26, after 0.7.3."""
 V0_UNTIL = (0, 11, 0)
 HYBRID_SINCE = (0, 10, 0)
 CAPACITY_BY_REQUEST_SINCE = (0, 20, 1)
@@ -186,6 +191,7 @@ def rules_of(options: VllmOptions) -> Rules:
         capacity_by_request=version >= CAPACITY_BY_REQUEST_SINCE,
         in_flight_steps=2 if asynchronous and overlapping else 1,
         state_prefixes=version >= STATE_PREFIXES_SINCE,
+        remainder=Remainder.BEFORE_LAST if version >= EVEN_STAGES_SINCE else Remainder.LAST,
     )
 
 

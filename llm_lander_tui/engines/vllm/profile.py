@@ -20,12 +20,16 @@ from llm_lander_tui.units import GIB, MIB
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes with their relative spread, why and whence."""
+    """Bytes with their relative spread, why and whence.
+
+    `lawful` is False where logs follow no law that is known, and a middle stands for them.
+    """
 
     bytes: int
     spread: float
     why: str
     source: str
+    lawful: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,8 @@ def graphs(rules: Rules, sequences: int, *, enforce_eager: bool) -> Estimate:
     largest = V0_LARGEST_CAPTURE if rules.v0 else LARGEST_CAPTURE
     sizes = capture_sizes(sequences, largest)
     size = sizes * (V0_GRAPH_BYTES if rules.v0 else GRAPH_BYTES)
-    return Estimate(size, GRAPHS_SPREAD, f"CUDA graphs of {sizes} batch sizes", GRAPHS_SOURCE)
+    why = f"CUDA graphs of {sizes} batch sizes"
+    return Estimate(size, GRAPHS_SPREAD, why, GRAPHS_SOURCE, lawful=False)
 
 
 LIBRARIES = ((0, 18, 0), 130 * MIB, 255 * MIB)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from llm_lander_tui.engines.vllm.options import Version
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.ranks import Tile
 from llm_lander_tui.models.architecture import Architecture
@@ -15,10 +16,27 @@ MARLIN_TILE = Tile(128, 256)
 """Marlin and TensorRT-LLM kernels (fused_moe/oracle/mxfp4.py); 65.97 GiB of gpt-oss-120b."""
 
 
-def tile_of(gpu: Gpu) -> Tile:
-    """The tile of the MXFP4 kernels that vLLM chooses on a card."""
-    capability = gpu.compute_capability or (gpu.spec.compute_capability if gpu.spec else None)
-    return HOPPER_TILE if capability is not None and capability[0] == 9 else MARLIN_TILE
+TRITON_SINCE = (0, 11, 0)
+"""Since when Triton's kernels are there to be chosen on Hopper (pull request 27523 tells)."""
+FP8_SINCE = (8, 9)
+"""Compute capability that multiplies FP8; older cards run Marlin's weight-only kernels."""
+
+
+def tile_of(gpu: Gpu, version: Version) -> Tile:
+    """The tile of the MXFP4 kernels that a release of vLLM chooses on a card."""
+    capability = _capability(gpu)
+    hopper = capability is not None and capability[0] == 9
+    return HOPPER_TILE if hopper and version >= TRITON_SINCE else MARLIN_TILE
+
+
+def multiplies_fp8(gpu: Gpu) -> bool:
+    """Whether a card computes in FP8; one that is not known is taken to."""
+    capability = _capability(gpu)
+    return capability is None or capability >= FP8_SINCE
+
+
+def _capability(gpu: Gpu) -> tuple[int, int] | None:
+    return gpu.compute_capability or (gpu.spec.compute_capability if gpu.spec else None)
 
 
 @lru_cache(maxsize=64)
