@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
+from llm_lander_tui.engines.refusals import ANY, Capability
 from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.attention import GroupedAttention
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 
 
@@ -38,6 +42,17 @@ OPTIONS = (
 )
 
 
+LAST_RELEASE = "0.2.9"
+MODEL_TYPES = frozenset((
+    "mpt", "llama", "opt", "RefinedWeb", "RefinedWebModel", "exaone", "falcon", "bloom", "gptj",
+    "gpt_bigcode", "mistral", "mixtral", "gpt_neox", "aquila", "Yi", "qwen", "baichuan", "llava",
+    "qwen2", "qwen3", "qwen3_moe", "gemma", "gemma2", "stablelm", "starcoder2", "llava_next",
+    "phi3", "phi3_v", "cohere", "deepseek_v2", "deepseek_v3", "minicpm", "internlm2", "minicpm3",
+    "qwen2_vl", "qwen2_5_vl", "qwen2_5_omni",
+))  # fmt: skip
+"""The types of that release (awq/models/auto.py)."""
+
+
 class AutoAwq(TorchEngine):
     """AutoAWQ's `AutoAWQForCausalLM.from_quantized`."""
 
@@ -47,6 +62,17 @@ class AutoAwq(TorchEngine):
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = AutoAwqOptions()
     families: ClassVar[frozenset[str]] = frozenset({"awq"})
+
+    floors: ClassVar[Mapping[str, Capability]] = {ANY: (7, 5)}
+
+    def lacks(self, recipe: Recipe, model: Model) -> str | None:
+        kind = model.architecture.model_type
+        if kind in MODEL_TYPES:
+            return None
+        return (
+            f"AutoAWQ {LAST_RELEASE}, its last release, does not know models of type {kind}; vLLM "
+            "and Transformers load AWQ checkpoints of newer ones."
+        )
 
     def rules(self, scenario: Scenario) -> TorchRules:
         options = options_of(scenario)

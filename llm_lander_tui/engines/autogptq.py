@@ -12,6 +12,7 @@ from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
 from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
 from llm_lander_tui.memory.activations import Attention
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
 
@@ -50,6 +51,22 @@ OPTIONS = (
 )
 
 
+LAST_RELEASE = "0.7.1"
+MODEL_TYPES = frozenset((
+    "bloom", "gptj", "gpt2", "gpt_neox", "opt", "moss", "gpt_bigcode", "codegen", "RefinedWebModel",
+    "RefinedWeb", "baichuan", "internlm", "qwen", "xverse", "deci", "stablelm_epoch", "llama",
+    "longllama", "falcon", "mistral", "Yi", "mixtral", "qwen2", "gemma",
+))  # fmt: skip
+"""The types of that release (auto_gptq/modeling/_const.py)."""
+BACKENDS = {Kernel.EXLLAMA: "exllama_v1", Kernel.EXLLAMA_V2: "exllama_v2"}
+"""GPTQModel's words for the kernels."""
+
+
+def knows(model: Model) -> bool:
+    """Whether AutoGPTQ itself loads the model."""
+    return model.architecture.model_type in MODEL_TYPES
+
+
 class AutoGptq(TorchEngine):
     """AutoGPTQ's `AutoGPTQForCausalLM.from_quantized`."""
 
@@ -59,6 +76,15 @@ class AutoGptq(TorchEngine):
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = AutoGptqOptions()
     families: ClassVar[frozenset[str]] = frozenset({"gptq"})
+
+    def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
+        if knows(scenario.model):
+            return scenario, ()
+        kind = scenario.model.architecture.model_type
+        return scenario, (
+            f"AutoGPTQ {LAST_RELEASE}, its last release, does not know models of type {kind}; its "
+            "successor GPTQModel, which the command starts, runs the same kernels.",
+        )
 
     def rules(self, scenario: Scenario) -> TorchRules:
         options = options_of(scenario)
@@ -74,12 +100,16 @@ class AutoGptq(TorchEngine):
         options = options_of(scenario)
         checkpoint = named_checkpoint(scenario)
         new = options.max_new_tokens or min(256, context)
+        package, loader = "auto_gptq", "AutoGPTQForCausalLM"
+        kernel = f"disable_exllamav2={options.kernel is Kernel.EXLLAMA}"
+        if not knows(scenario.model):
+            package, loader = "gptqmodel", "GPTQModel"
+            kernel = f'backend="{BACKENDS[options.kernel]}"'
         lines = (
-            "from auto_gptq import AutoGPTQForCausalLM",
+            f"from {package} import {loader}",
             "from transformers import AutoTokenizer",
-            f"model = AutoGPTQForCausalLM.from_quantized({checkpoint.name!r}, "
-            f'device_map="auto", attn_implementation="{options.attention.value}", '
-            f"disable_exllamav2={options.kernel is Kernel.EXLLAMA})",
+            f"model = {loader}.from_quantized({checkpoint.name!r}, "
+            f'device_map="auto", attn_implementation="{options.attention.value}", {kernel})',
             *generation(scenario, context, new, "model.device"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",

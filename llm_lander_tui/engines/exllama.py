@@ -13,10 +13,22 @@ from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention, Experts
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
 
 CACHE_FLAGS = {"f16": "", "fp8": " -c8", "int8": " -cq8", "int4": " -cq4"}
+V3_CACHE_FLAGS = {"f16": "", "int8": " -cq 8", "int4": " -cq 4"}
+"""Of exllamav3, which loads EXL3 and takes its cache's bits as a number."""
+LAST_RELEASE = "0.3.2"
+MODEL_TYPES = frozenset((
+    "llama", "mistral", "mixtral", "llava", "mistral3", "Yi", "orion", "qwen2", "qwen3",
+    "qwen3_moe", "qwen2_vl", "qwen2_5_vl", "gemma", "gemma2", "gemma3", "gemma3_text", "starcoder2",
+    "cohere", "cohere2", "dbrx", "phi3", "gpt_bigcode", "gpt2", "minicpm", "internlm2", "index",
+    "granite", "glm4",
+))  # fmt: skip
+"""The types of ExLlamaV2's last release (exllamav2/architecture.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,23 @@ class ExLlama(TorchEngine):
     default_options: ClassVar[object] = ExLlamaOptions()
     families: ClassVar[frozenset[str]] = frozenset({"exl2", "exl3", "gptq"})
 
+    def lacks(self, recipe: Recipe, model: Model) -> str | None:
+        kind = model.architecture.model_type
+        if recipe.family == "exl3" or kind in MODEL_TYPES:
+            return None
+        return (
+            f"ExLlamaV2 {LAST_RELEASE}, its last release, does not know models of type {kind}; its "
+            "successor exllamav3 loads newer ones in EXL3."
+        )
+
+    def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
+        if scenario.weights.family != "exl3":
+            return scenario, ()
+        notes = ["exllamav3, ExLlamaV2's successor, loads EXL3 weights."]
+        if scenario.kv.name not in V3_CACHE_FLAGS:
+            notes.append("It has no FP8 cache: its 8-bit cache is planned and started.")
+        return scenario, tuple(notes)
+
     def rules(self, scenario: Scenario) -> TorchRules:
         options = options_of(scenario)
         return TorchRules(
@@ -64,6 +93,9 @@ class ExLlama(TorchEngine):
     def command(self, scenario: Scenario, context: int) -> str:
         checkpoint = named_checkpoint(scenario)
         words = ["python examples/chat.py -m", shlex.quote(checkpoint.name)]
+        if scenario.weights.family == "exl3":
+            words.append(f"-cs {context}{V3_CACHE_FLAGS.get(scenario.kv.name, ' -cq 8')}")
+            return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
         words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
         if len(scenario.gpus) > 1:
             words.append("-gs auto")

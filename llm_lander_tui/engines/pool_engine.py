@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.pool_footprint import PoolFootprint, step_bytes
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules
-from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.engines.refusals import Capability, cards_too_old, format_not_loaded
 from llm_lander_tui.memory.degrees import Degrees, Remainder
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
@@ -38,9 +39,15 @@ class PoolEngine(ABC):
     """Whether it divides layers over stages as well."""
     drafts: ClassVar[bool] = True
     """Whether it takes a draft model for speculative decoding."""
+    floors: ClassVar[Mapping[str, Capability]] = {}
+    """The least compute capability by weight family (`refusals.cards_too_old`)."""
 
     def runs(self, recipe: Recipe, model: Model) -> bool:
-        return recipe.family in self.families
+        return recipe.family in self.families and self.lacks(model) is None
+
+    def lacks(self, model: Model) -> str | None:
+        """Why the engine runs the model in no format; None where it does."""
+        return None
 
     @abstractmethod
     def rules(self, scenario: Scenario) -> PoolRules:
@@ -51,12 +58,12 @@ class PoolEngine(ABC):
 
     def problems(self, scenario: Scenario) -> tuple[str, ...]:
         """Why the engine does not take the scenario, whatever the memory."""
-        problems: tuple[str, ...] = ()
-        if not self.runs(scenario.weights, scenario.model):
-            problems = (
-                f"{self.title} does not load {scenario.weights.name} weights; it loads "
-                f"{', '.join(sorted(self.families))}.",
-            )
+        recipe, lacks = scenario.weights, self.lacks(scenario.model)
+        problems = cards_too_old(self.title, recipe, scenario.gpus, self.floors)
+        if recipe.family not in self.families:
+            problems = (format_not_loaded(self.title, recipe, self.families),)
+        if lacks is not None:
+            problems += (lacks,)
         if scenario.pipeline_parallel > 1 and not self.pipelines:
             problems += (f"{self.title} has no pipeline parallelism; legal degree: 1.",)
         if scenario.draft is not None and not self.drafts:
@@ -102,11 +109,6 @@ def libraries(scenario: Scenario) -> Estimate:
         LIBRARIES_SPREAD,
         "vLLM logs on H100, memory_models C.2",
     )
-
-
-def smallest_gb(gpus: tuple[Gpu, ...]) -> float:
-    """Memory of the smallest card in units of 1,000 MiB, as SGLang's tables count."""
-    return min((gpu.total_bytes for gpu in gpus), default=0) / MIB / 1000
 
 
 _DTYPES = {"BF16": "bfloat16", "FP16": "float16", "FP32": "float32"}

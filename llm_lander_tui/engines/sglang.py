@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from typing import ClassVar
@@ -14,11 +15,12 @@ from llm_lander_tui.engines.pool_engine import (
     cast_words,
     degrees_of,
     libraries,
-    smallest_gb,
     step,
 )
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.refusals import ANY, Capability
 from llm_lander_tui.engines.visible_cards import on_cards
+from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.degrees import Degrees, Shared
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
@@ -26,18 +28,18 @@ from llm_lander_tui.units import MIB, format_bytes
 SOURCE = "sglang arg_groups/memory_hook.py, mem_cache/kv_cache_configurator.py (0.5.23)"
 CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
 LARGEST_CHUNK = 16384
-"""chunked_prefill_size by memory in GB, and beyond."""
+"""chunked_prefill_size by memory in GiB, and beyond."""
 GRAPH_BATCHES = ((20, 8, 8), (35, 48, 48), (60, 32, 160), (90, 256, 512))
 LARGEST_GRAPH_BATCH = 512
-"""cuda_graph_max_bs by memory in GB below TP 4 and from it on, and beyond."""
+"""cuda_graph_max_bs by memory in GiB below TP 4 and from it on, and beyond."""
 META_MB = 512
 ACTIVATION_MB_PER_TOKEN = 1.5
 LEAST_CHUNK = 2048
 PARALLEL_MB = 1024 / 8
 GRAPH_MB_PER_SEQUENCE = 2
-LARGE_CARD_GB = 60
-LARGE_CARD_MB = 10 * 1024
-"""The parts of SGLang's own estimate of what must stay free (memory_models B.3)."""
+LARGE_CARD_MB = 60 * 1024
+LARGE_CARD_KEEPS_MB = 10 * 1024
+"""The parts of SGLang's own estimate of what must stay free, in MiB (memory_models B.3)."""
 QUANTIZE = {"FP8": "fp8", "FP8-dynamic": "fp8"}
 """--quantization of the formats that SGLang makes of a 16-bit checkpoint while it loads."""
 STATE_SLOTS = 3
@@ -123,6 +125,9 @@ class Sglang(PoolEngine):
     families: ClassVar[frozenset[str]] = frozenset(
         {"plain", "gptq", "awq", "fp8", "int8", "mxfp4", "nvfp4", "compressed-tensors"}
     )
+
+    floors: ClassVar[Mapping[str, Capability]] = {ANY: (7, 5), "fp8": (8, 0), "mxfp4": (8, 0)}
+    """FlashInfer from Turing on; FP8 and MXFP4 as weights only by Marlin from Ampere on."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)
@@ -236,7 +241,7 @@ def chunk_size(scenario: Scenario, options: SglangOptions) -> int:
     """Prompt tokens of one step: as asked, else by the smallest card's memory."""
     if options.chunked_prefill_size is not None:
         return options.chunked_prefill_size
-    memory = smallest_gb(scenario.gpus)
+    memory = _smallest_mib(scenario.gpus) / 1024
     return next((size for limit, size in CHUNKS if memory < limit), LARGEST_CHUNK)
 
 
@@ -244,7 +249,7 @@ def graph_batch(scenario: Scenario, options: SglangOptions) -> int:
     """Largest batch captured as a graph: as asked, else by memory and tensor parallelism."""
     if options.cuda_graph_max_bs is not None:
         return options.cuda_graph_max_bs
-    memory = smallest_gb(scenario.gpus)
+    memory = _smallest_mib(scenario.gpus) / 1024
     for limit, few, many in GRAPH_BATCHES:
         if memory < limit:
             return many if scenario.tensor_parallel >= 4 else few
@@ -259,7 +264,7 @@ def static_fraction(scenario: Scenario, options: SglangOptions) -> tuple[float, 
     """
     if options.mem_fraction_static is not None:
         return options.mem_fraction_static, "as asked"
-    total = smallest_gb(scenario.gpus) * 1000
+    total = _smallest_mib(scenario.gpus)
     if total <= 0:
         return 0.0, "no card"
     ranks = scenario.tensor_parallel * scenario.pipeline_parallel
@@ -267,9 +272,14 @@ def static_fraction(scenario: Scenario, options: SglangOptions) -> tuple[float, 
     kept = META_MB + ACTIVATION_MB_PER_TOKEN * chunk + PARALLEL_MB * ranks
     if not options.disable_cuda_graph:
         kept += GRAPH_MB_PER_SEQUENCE * graph_batch(scenario, options)
-    if total > LARGE_CARD_GB * 1000:
-        kept = max(kept, LARGE_CARD_MB)
+    if total > LARGE_CARD_MB:
+        kept = max(kept, LARGE_CARD_KEEPS_MB)
     return max(0.0, round((total - kept) / total, 3)), f"SGLang keeps {kept:,.0f} MB"
+
+
+def _smallest_mib(gpus: Sequence[Gpu]) -> float:
+    """Memory of the smallest card, in MiB as nvidia-smi tells it to SGLang."""
+    return min((gpu.total_bytes for gpu in gpus), default=0) / MIB
 
 
 def _graphs(scenario: Scenario, options: SglangOptions) -> Estimate:

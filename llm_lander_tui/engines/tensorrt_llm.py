@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.pool_engine import PoolEngine, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.engines.refusals import ANY, Capability
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.ranks import Tile
@@ -70,6 +72,11 @@ class TensorRtLlm(PoolEngine):
     families: ClassVar[frozenset[str]] = frozenset(
         {"plain", "fp8", "nvfp4", "mxfp4", "awq", "gptq", "int8"}
     )
+
+    floors: ClassVar[Mapping[str, Capability]] = {
+        ANY: (8, 0), "fp8": (8, 9), "mxfp4": (9, 0), "nvfp4": (10, 0),
+    }  # fmt: skip
+    """Support matrix: Ampere on; FP8 from Ada, MXFP4 from Hopper, NVFP4 from Blackwell on."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = options_of(scenario)

@@ -10,6 +10,7 @@ from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, at_load, named_checkpoint
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
 
@@ -69,6 +70,15 @@ class Tgi(PoolEngine):
     )
     pipelines: ClassVar[bool] = False
     drafts: ClassVar[bool] = False
+
+    def lacks(self, model: Model) -> str | None:
+        architecture = model.architecture
+        if not architecture.states or architecture.model_type == "mamba":
+            return None
+        return (
+            "TGI, which is no longer developed, has no recurrent layers beside attention; vLLM and "
+            "SGLang have."
+        )
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options, degrees = options_of(scenario), degrees_of(scenario)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.refusals import Capability, cards_too_old, format_not_loaded
 from llm_lander_tui.engines.torch_footprint import TorchFootprint
 from llm_lander_tui.engines.torch_rules import TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
@@ -29,8 +30,15 @@ class TorchEngine(ABC):
     drafts: ClassVar[bool] = True
     """Whether it takes a draft model for speculative decoding."""
 
+    floors: ClassVar[Mapping[str, Capability]] = {}
+    """The least compute capability by weight family (`refusals.cards_too_old`)."""
+
     def runs(self, recipe: Recipe, model: Model) -> bool:
-        return recipe.family in self.families
+        return recipe.family in self.families and self.lacks(recipe, model) is None
+
+    def lacks(self, recipe: Recipe, model: Model) -> str | None:
+        """Why the engine does not run the model in a format of its own; None where it does."""
+        return None
 
     @abstractmethod
     def rules(self, scenario: Scenario) -> TorchRules:
@@ -51,12 +59,13 @@ class TorchEngine(ABC):
     def command(self, scenario: Scenario, context: int) -> str: ...
 
     def _problems(self, scenario: Scenario) -> tuple[str, ...]:
-        found = []
-        if not self.runs(scenario.weights, scenario.model):
-            formats = ", ".join(sorted(self.families))
-            found.append(
-                f"{self.title} does not load {scenario.weights.name} weights; it loads {formats}."
-            )
+        recipe = scenario.weights
+        found = [*cards_too_old(self.title, recipe, scenario.gpus, self.floors)]
+        lacks = self.lacks(recipe, scenario.model)
+        if recipe.family not in self.families:
+            found = [format_not_loaded(self.title, recipe, self.families)]
+        if lacks is not None:
+            found.append(lacks)
         if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
             found.append(
                 f"{self.title} places whole layers on each GPU and takes no parallel degrees; "

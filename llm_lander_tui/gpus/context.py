@@ -60,8 +60,7 @@ class ContextSize(NamedTuple):
 
 def resident_threads(gpu: Gpu) -> int | None:
     """Threads that the card can hold at once; None when driver and catalogue are silent."""
-    spec = gpu.spec
-    capability = gpu.compute_capability or (spec.compute_capability if spec else None)
+    spec, capability = gpu.spec, gpu.capability
     sms = gpu.multiprocessors or (spec.multiprocessors if spec and gpu.mig is None else None)
     if capability is None or sms is None or capability not in _THREADS_PER_SM:
         return None

@@ -99,6 +99,13 @@ class Gpu:
     multiprocessors: int | None = None
     """Streaming multiprocessors (SMs) of this card or slice."""
 
+    @property
+    def capability(self) -> tuple[int, int] | None:
+        """The compute capability that the driver told, else the catalogue's; None for neither."""
+        if self.compute_capability is not None or self.spec is None:
+            return self.compute_capability
+        return self.spec.compute_capability
+
     def as_json(self) -> dict[str, int | str]:
         """The GPU as R3 has it; mb = MiB."""
         return {

@@ -167,7 +167,5 @@ def rank_waste(weights: Weights, degrees: Degrees, layers: range, first: bool, l
 
 def cublas_workspace(gpu: Gpu) -> int:
     """Bytes of the workspace that the first matrix product allocates."""
-    spec = gpu.spec
-    capability = gpu.compute_capability or (spec.compute_capability if spec else None)
-    hopper = capability is not None and capability >= (9, 0)
+    hopper = gpu.capability is not None and gpu.capability >= (9, 0)
     return CUBLAS_WORKSPACE_HOPPER if hopper else CUBLAS_WORKSPACE

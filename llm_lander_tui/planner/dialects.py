@@ -327,6 +327,8 @@ _EXLLAMA = Dialect(
         **dict.fromkeys(("-c8", "--cache_8bit"), Flag("kv", lambda _: "fp8", alone=True)),
         **dict.fromkeys(("-cq8", "--cache_q8"), Flag("kv", lambda _: "int8", alone=True)),
         **dict.fromkeys(("-cq4", "--cache_q4"), Flag("kv", lambda _: "int4", alone=True)),
+        **dict.fromkeys(("-cs", "--cache_size"), Flag("context", count)),
+        **dict.fromkeys(("-cq", "--cache_quant"), Flag("kv", lambda bits: f"int{bits}")),
         **dict.fromkeys(("-gs", "--gpu_split"), Flag("")),
         "-mode": Flag(""),
     },

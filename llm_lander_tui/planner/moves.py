@@ -8,6 +8,7 @@ from llm_lander_tui.engines.base import Engine
 from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.gpus.gpu import Gpu
+from llm_lander_tui.memory import recipes
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices
 from llm_lander_tui.planner.scenario import Scenario
@@ -27,11 +28,7 @@ def start(
     """
     weights = choices.nearest_weights(model, engine, weights_bits)
     if weights is None:
-        raise UsageError(
-            "No format",
-            f"{engine.title} runs {model.name} in no weight format that is known here.",
-            "Choose another engine.",
-        )
+        raise UsageError("No format", _why_not(model, engine, gpus), "Choose another engine.")
     scenario = Scenario(
         model=model,
         engine=engine,
@@ -41,6 +38,17 @@ def start(
         context=min(DEFAULT_CONTEXT, longest_context(model)),
     )
     return with_gpus(scenario, gpus)
+
+
+def _why_not(model: Model, engine: Engine, gpus: tuple[Gpu, ...]) -> str:
+    """Why the engine runs the model in no format, in its own last word on one of them."""
+    kv = choices.kv_formats(engine)[0]
+    asked = Scenario(model, engine, recipes.offered(model)[0], kv, gpus, SMALLEST_CONTEXT)
+    problems = engine.footprint(asked).problems
+    said = problems[-1] if problems else ""
+    return (
+        f"{engine.title} runs {model.name} in no weight format that is known here. {said}".strip()
+    )
 
 
 def longest_context(model: Model) -> int:

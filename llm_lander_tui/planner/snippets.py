@@ -13,9 +13,12 @@ Found = dict[str, object]
 
 _ENGINES = (
     ("AutoGPTQForCausalLM", "autogptq"),
+    ("GPTQModel", "autogptq"),
     ("AutoAWQForCausalLM", "autoawq"),
     ("AutoModelForCausalLM", "transformers"),
 )
+_GPTQ_BACKENDS = {"exllama_v1": "exllama", "exllama_v2": "exllamav2"}
+"""GPTQModel's words for the kernels."""
 
 
 def read_snippet(code: str) -> tuple[str, Found] | None:
@@ -91,6 +94,8 @@ def _loading(values: Found, calls: list[ast.Call]) -> Found:
         found["fuse_layers"] = values["fuse_layers"]
     if "disable_exllamav2" in values:
         found["kernel"] = "exllama" if values["disable_exllamav2"] else "exllamav2"
+    elif str(values.get("backend")) in _GPTQ_BACKENDS:
+        found["kernel"] = _GPTQ_BACKENDS[str(values["backend"])]
     return found
 
 

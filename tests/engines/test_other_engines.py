@@ -54,7 +54,11 @@ def scenario(engine: Engine, name: str = LLAMA, gpus: int = 1, **more: object) -
     recipe = (
         recipes.get(weights)
         if weights is not None
-        else next(r for r in recipes.offered(model) if engine.runs(r, model))
+        else next(
+            (r for r in recipes.offered(model) if engine.runs(r, model)),
+            # The sums hold for models that the engine does not know as well.
+            recipes.get("AWQ-4bit-g128" if engine is AUTOAWQ else "BF16"),
+        )
     )
     parallel = gpus if engine.tensor_parallel else 1
     return Scenario(

@@ -8,7 +8,13 @@ import pytest
 
 from llm_lander_tui.engines.base import Kind
 from llm_lander_tui.engines.lmdeploy import LMDEPLOY, LmDeployOptions
-from llm_lander_tui.engines.sglang import SGLANG, SglangOptions, static_fraction
+from llm_lander_tui.engines.sglang import (
+    SGLANG,
+    SglangOptions,
+    chunk_size,
+    graph_batch,
+    static_fraction,
+)
 from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM, TensorRtOptions
 from llm_lander_tui.engines.tgi import TGI, TgiOptions
 from llm_lander_tui.formats import kv_format
@@ -177,3 +183,12 @@ def test_an_mlp_without_a_gate_has_two_matrices_of_width():
     # Falcon-7B, 4,096 tokens at 16 bits: 2 x 18,176 and three times the 4,544 of the stream.
     footprint = TGI.footprint(scenario(TGI, "tiiuae/falcon-7b"))
     assert footprint.rules.activations.bytes == 2 * 4096 * (2 * 18_176 + 3 * 4544)
+
+
+def test_sglang_sorts_cards_by_gib():
+    # An RTX 4000 Ada of 20,475 MiB is below 20 x 1,024, one of 20,481 is not.
+    for mib, chunk, graphs in ((20_475, 2048, 8), (20_481, 4096, 48)):
+        gpu = Gpu(0, "card", mib * MIB, used_bytes=0, free_bytes=mib * MIB)
+        asked = scenario(SGLANG, gpus=(gpu,))
+        assert chunk_size(asked, SglangOptions()) == chunk
+        assert graph_batch(asked, SglangOptions()) == graphs

@@ -5,14 +5,11 @@ from __future__ import annotations
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.vllm.command import serve_command
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
+from llm_lander_tui.engines.vllm.formats import loads
 from llm_lander_tui.engines.vllm.options import OPTIONS, VllmOptions
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
-
-FAMILIES = frozenset(("gptq", "awq", "fp8", "int8", "bnb", "mxfp4", "nvfp4", "compressed-tensors"))
-PLAIN = frozenset(("BF16", "FP16", "FP32"))
-"""Number formats that vLLM computes weights in; others need a method that says how."""
 
 
 class Vllm:
@@ -26,7 +23,7 @@ class Vllm:
     default_options = VllmOptions()
 
     def runs(self, recipe: Recipe, model: Model) -> bool:
-        return recipe.family in FAMILIES or recipe.name in PLAIN
+        return loads(recipe)
 
     def footprint(self, scenario: Scenario) -> VllmFootprint:
         return VllmFootprint(scenario, options_of(scenario))

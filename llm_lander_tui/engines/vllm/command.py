@@ -75,8 +75,7 @@ def _number_format_words(scenario: Scenario) -> list[str]:
 
 
 def _lacks_bfloat16(gpu: Gpu) -> bool:
-    capability = gpu.compute_capability or (gpu.spec.compute_capability if gpu.spec else None)
-    return capability is not None and capability < BFLOAT16_SINCE
+    return gpu.capability is not None and gpu.capability < BFLOAT16_SINCE
 
 
 def _lora_words(scenario: Scenario) -> list[str]:

@@ -15,6 +15,7 @@ from llm_lander_tui.engines.vllm.budget import (
     budget_of,
     kept_utilization,
 )
+from llm_lander_tui.engines.vllm.formats import format_problems
 from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
@@ -113,6 +114,7 @@ class VllmFootprint:
         degrees, pp = self.degrees, self.degrees.pipeline
         weights = weights_of(self._architecture, self._scenario.weights)
         found = [
+            *format_problems(self._scenario),
             *parallel_problems(self._architecture, weights, degrees),
             *too_many_ranks(degrees, len(self._scenario.gpus)),
         ]

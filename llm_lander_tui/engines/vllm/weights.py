@@ -24,19 +24,13 @@ FP8_SINCE = (8, 9)
 
 def tile_of(gpu: Gpu, version: Version) -> Tile:
     """The tile of the MXFP4 kernels that a release of vLLM chooses on a card."""
-    capability = _capability(gpu)
-    hopper = capability is not None and capability[0] == 9
+    hopper = gpu.capability is not None and gpu.capability[0] == 9
     return HOPPER_TILE if hopper and version >= TRITON_SINCE else MARLIN_TILE
 
 
 def multiplies_fp8(gpu: Gpu) -> bool:
     """Whether a card computes in FP8; one that is not known is taken to."""
-    capability = _capability(gpu)
-    return capability is None or capability >= FP8_SINCE
-
-
-def _capability(gpu: Gpu) -> tuple[int, int] | None:
-    return gpu.compute_capability or (gpu.spec.compute_capability if gpu.spec else None)
+    return gpu.capability is None or gpu.capability >= FP8_SINCE
 
 
 @lru_cache(maxsize=64)
