@@ -40,10 +40,6 @@ TALL = 30
 """Rows from which lists and a view stand one below the other."""
 
 
-class Lists(LaidOutOnce, Horizontal):
-    """Two lists side by side."""
-
-
 class FitDetails(LaidOutOnce, Vertical):
     """From the sentence down to the lists and the open view."""
 
@@ -85,7 +81,7 @@ class FitDetails(LaidOutOnce, Vertical):
         yield Verdict(self.state)
         yield MemoryBar(self.state)
         yield ViewTabs()
-        with Lists(id="lists"):
+        with Horizontal(id="lists"):
             yield FormatTable()
             yield Prices()
 
