@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.kv_names import logged_kv_format
 from llm_lander_tui.accuracy.library import published
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.base import HOST
@@ -98,7 +99,8 @@ def _allocator_answer(record: Record, model: Model) -> Iterator[Comparison]:
         kv_offload=record.get("offload_kqv") is not False,
         build=Build(logits_of_batch=(integer(record, "n_outputs") or 0) > slots),
     )
-    kv = kv_format(f"{text(record, 'type_k') or 'f16'}/{text(record, 'type_v') or 'f16'}")
+    k, v = text(record, "type_k") or "f16", text(record, "type_v") or "f16"
+    kv = logged_kv_format(f"{k}/{v}")
     recipe = named_mix(text(record, "weight_format") or "f16")
     footprint = _footprint(model, recipe, kv, options, integer(record, "n_gpus") or 1)
     cells = cells_of(integer(record, "n_ctx") or 0, slots, options)
@@ -188,8 +190,8 @@ class _Launch:
     def _format(self) -> KvFormat:
         k, v = text(self._record, "type_k"), text(self._record, "type_v")
         if k and v:
-            return kv_format(f"{k}/{v}")
-        return kv_format(k or text(self._record, "kv_format") or "f16")
+            return logged_kv_format(f"{k}/{v}")
+        return logged_kv_format(k or text(self._record, "kv_format") or "f16")
 
     def _cache_format(self) -> KvFormat:
         """The cache's format; the values' does not matter where there are none."""
@@ -198,7 +200,7 @@ class _Launch:
         except UsageError:
             if any(row.v_elements for row, _ in self._model.architecture.kv_rows):
                 raise
-            return kv_format(text(self._record, "type_k") or "f16")
+            return logged_kv_format(text(self._record, "type_k") or "f16")
 
     @property
     def _states_kept(self) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.kv_names import logged_kv_format
 from llm_lander_tui.accuracy.library import published
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.engines.autoawq import AUTOAWQ, AutoAwqOptions
@@ -148,10 +149,20 @@ class _Run:
         return footprint if isinstance(footprint, PoolFootprint) else None
 
     def _weights(self) -> tuple[float, float] | None:
-        measured, pool = self._gib("weights_gib"), self._pool()
-        if measured is None or pool is None:
+        measured = self._gib("weights_gib", "model_gib")
+        if measured is None:
             return None
-        return measured, pool.weight_bytes(0)
+        pool = self._pool()
+        return measured, self._held(Kind.WEIGHTS) if pool is None else pool.weight_bytes(0)
+
+    def _held(self, kind: Kind) -> int:
+        """What the fullest GPU holds of a kind, on an engine without a pool."""
+        if self._engine is None:
+            return 0
+        scenario = _scenario(self._record, self._model, self._engine)
+        made = self._engine.footprint(scenario).allocations(scenario.context, scenario.concurrency)
+        gpus = range(len(scenario.gpus))
+        return max(sum(a.bytes for a in made if (a.gpu, a.kind) == (gpu, kind)) for gpu in gpus)
 
     def _kv_bytes(self) -> float | None:
         """KV memory on one GPU as measured."""
@@ -165,9 +176,14 @@ class _Run:
 
     def _bytes_per_token(self) -> tuple[float, float] | None:
         size, tokens, pool = self._kv_bytes(), self._measured.get("kv_tokens"), self._pool()
-        if size is None or not tokens or pool is None:
+        if size is None or not tokens:
             return None
-        return size / tokens, pool.bytes_per_token(0)
+        if pool is not None:
+            return size / tokens, pool.bytes_per_token(0)
+        held = integer(self._record, "context"), integer(self._record, "batch") or 1
+        if not held[0]:
+            return None
+        return size / tokens, self._held(Kind.KV_CACHE) / (held[0] * held[1])
 
     def _capacity(self) -> tuple[float, float] | None:
         tokens = self._measured.get("kv_tokens") or self._measured.get("max_batch_total_tokens")
@@ -352,7 +368,7 @@ def _kv(record: Record, model: Model) -> KvFormat:
     name = text(record, "kv_format")
     if name is None:
         return kv_format("f16" if model.architecture.dtype == "float16" else "bf16")
-    return kv_format("fp8" if name.startswith("fp8") else name)
+    return logged_kv_format(name)
 
 
 def _gpu(record: Record) -> Gpu:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from llm_lander_tui.accuracy.fields import integer, number, numbers, text, words
+from llm_lander_tui.accuracy.kv_names import logged_kv_format
 from llm_lander_tui.accuracy.library import own_config
 from llm_lander_tui.accuracy.records import Comparison, ModelOf, Predicted, Record, Skipped
 from llm_lander_tui.accuracy.vllm_releases import release_of
@@ -165,7 +166,7 @@ class _Launch:
         measured = self._tokens()
         if not measured:
             return None
-        return measured, self._predicted_tokens(self._available_bytes())
+        return measured, max(0.0, self._predicted_tokens(max(0, self._available_bytes())))
 
     def _tokens(self) -> float | None:
         """The capacity as the log states it."""
@@ -207,15 +208,17 @@ def _trained(model: Model) -> int:
 
 
 def _scenario(record: Record, model: Model, length: int) -> Scenario:
-    tp, pp = integer(record, "tp") or 1, integer(record, "pp") or 1
-    if not 0 < tp * pp <= MOST_RANKS or tp < 0:
-        raise UsageError("Not a launch", f"Tensor parallel {tp} x pipeline parallel {pp}.")
+    tp, pp, dp = (integer(record, name) or 1 for name in ("tp", "pp", "dp"))
+    if not 0 < tp * pp * dp <= MOST_RANKS or min(tp, pp, dp) < 0:
+        raise UsageError(
+            "Not a launch", f"Tensor parallel {tp} x pipeline parallel {pp} x data parallel {dp}."
+        )
     return Scenario(
         model,
         VLLM,
         _recipe(record, model),
         _kv(record, model),
-        (_gpu(record),) * (tp * pp),
+        (_gpu(record),) * (tp * pp * dp),
         length,
         margin_bytes=0,
         tensor_parallel=tp,
@@ -243,7 +246,7 @@ def _kv(record: Record, model: Model) -> KvFormat:
     """
     name = text(record, "kv_format")
     if name is not None:
-        return kv_format("fp8" if name.startswith("fp8") else name)
+        return logged_kv_format(name)
     if packs_pages(model.architecture):
         return kv_format("fp8")
     own = kv_format_of(model) if record.get("config_match") == "exact" else None
@@ -288,6 +291,7 @@ def _options(record: Record) -> VllmOptions:
         enforce_eager=record.get("enforce_eager") is True,
         block_size=None if block_size is None else round(block_size),
         cpu_offload_gb=measured.get("cpu_offload_gib", 0.0),
+        data_parallel=max(1, integer(record, "dp") or 1),
         version=version,
         v0=v0,
     )
