@@ -18,6 +18,7 @@ from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import GIB, format_bytes, format_tokens, format_tokens_short
 from llm_lander_tui.widgets.lines import Lines
+from llm_lander_tui.widgets.model_view import flowed
 from llm_lander_tui.widgets.view import FiguresAsked, ScenarioTaken, View
 from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted
 
@@ -54,7 +55,7 @@ class Curves:
 def curves_of(scenario: Scenario, longest: int, *, by_kv: bool) -> Curves:
     """The plan's own curve first, then up to three others whose weights fit nearly."""
     if by_kv:
-        sizes = choices.kv_steps(scenario.engine, scenario.kv)
+        sizes = choices.kv_columns(scenario.engine, scenario.kv)
         others = [replace(scenario, kv=kv) for kv in sizes]
     else:
         near = [
@@ -175,6 +176,7 @@ class Chart(Lines, View, can_focus=True):
         if plan is None or known is None:
             return (Content.styled("working out the curves …", QUIET),)
         limit = plan.scenario.model.architecture.context_limit
+        read_out = list(flowed(self._read_out(known), width))
         drawing = Drawing(
             known.labels,
             known.curves,
@@ -182,27 +184,25 @@ class Chart(Lines, View, can_focus=True):
             None if limit is None else limit.trained,
             known.longest,
             self.context,
-            (width, height - 1),
+            (width, height - len(read_out)),
         )
         if drawing != self._drawing:
             self._drawing = drawing
             self._plotted = list(self._plot(drawing))
-        return [self._read_out(known, width), *self._plotted]
+        return [*(fitted(line, width) for line in read_out), *self._plotted]
 
-    def _read_out(self, known: Curves, width: int) -> Content:
+    def _read_out(self, known: Curves) -> list[Content]:
         """The need of every series at the cursor."""
-        parts: list[Content] = [
-            Content.assemble((f"at {format_tokens(self.context)} tokens", "bold"))
-        ]
+        parts = [Content.styled(f"at {format_tokens(self.context)} tokens", "bold")]
         for n, (label, one) in enumerate(zip(known.labels, known.curves, strict=True)):
             need = one.points[self.at][1]
             parts.append(
                 Content.assemble(
-                    "   ", ("━ ", SERIES[n]), f"{label} ", (format_bytes(need), "bold"),
+                    ("━ ", SERIES[n]), f"{label} ", (format_bytes(need), "bold"),
                     (" fits", GOOD) if need <= one.budget_bytes else (" no", BAD),
                 )
             )  # fmt: skip
-        return fitted(Content("").join(parts), width)
+        return parts
 
     def _plot(self, drawing: Drawing) -> Iterator[Content]:
         width, height = drawing.size
