@@ -8,8 +8,15 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.refusals import ANY, Capability
-from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
+from llm_lander_tui.engines.torch_engine import (
+    NEW_TOKENS,
+    TorchEngine,
+    generation,
+    new_tokens,
+    python_command,
+)
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, Cache, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.memory.weights import Recipe
@@ -33,12 +40,7 @@ class AutoAwqOptions:
 
 OPTIONS = (
     Option("fuse_layers", "fuse_layers", "fused modules with a static cache", (True, False)),
-    Option(
-        "max_new_tokens",
-        "max_new_tokens",
-        "tokens of the context that are generated, not prompt",
-        (None, 128, 256, 512, 1024, 2048, 4096),
-    ),
+    NEW_TOKENS,
 )
 
 
@@ -75,7 +77,7 @@ class AutoAwq(TorchEngine):
         )
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = options_of(scenario)
+        options = own_options(scenario, AutoAwqOptions)
         fused = options.fuse_layers
         eager = fused and _grouped(scenario.model.architecture)
         return replace(
@@ -90,9 +92,9 @@ class AutoAwq(TorchEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, AutoAwqOptions)
         checkpoint = named_checkpoint(scenario)
-        new = options.max_new_tokens or min(256, context)
+        new = new_tokens(options.max_new_tokens, context)
         lines = (
             "from awq import AutoAWQForCausalLM",
             "from transformers import AutoTokenizer",
@@ -104,12 +106,6 @@ class AutoAwq(TorchEngine):
             "print(tokenizer.batch_decode(output)[0])",
         )
         return checkpoint.above(python_command(scenario, lines))
-
-
-def options_of(scenario: Scenario) -> AutoAwqOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, AutoAwqOptions) else AutoAwqOptions()
 
 
 def _grouped(architecture: Architecture) -> bool:

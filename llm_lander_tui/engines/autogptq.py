@@ -9,7 +9,14 @@ from typing import ClassVar
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
-from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
+from llm_lander_tui.engines.own_options import own_options
+from llm_lander_tui.engines.torch_engine import (
+    NEW_TOKENS,
+    TorchEngine,
+    generation,
+    new_tokens,
+    python_command,
+)
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_46, Buffer, TorchRules
 from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.models.model import Model
@@ -42,12 +49,7 @@ class AutoGptqOptions:
 OPTIONS = (
     Option("attention", "attn_implementation", "how attention is computed", tuple(Attention)),
     Option("kernel", "disable_exllamav2", "the 4-bit kernel", tuple(Kernel)),
-    Option(
-        "max_new_tokens",
-        "max_new_tokens",
-        "tokens of the context that are generated, not prompt",
-        (None, 128, 256, 512, 1024, 2048, 4096),
-    ),
+    NEW_TOKENS,
 )
 
 
@@ -87,7 +89,7 @@ class AutoGptq(TorchEngine):
         )
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = options_of(scenario)
+        options = own_options(scenario, AutoGptqOptions)
         return replace(
             TRANSFORMERS_4_46,
             attention=options.attention,
@@ -97,9 +99,9 @@ class AutoGptq(TorchEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, AutoGptqOptions)
         checkpoint = named_checkpoint(scenario)
-        new = options.max_new_tokens or min(256, context)
+        new = new_tokens(options.max_new_tokens, context)
         package, loader = "auto_gptq", "AutoGPTQForCausalLM"
         kernel = f"disable_exllamav2={options.kernel is Kernel.EXLLAMA}"
         if not knows(scenario.model):
@@ -115,12 +117,6 @@ class AutoGptq(TorchEngine):
             "print(tokenizer.batch_decode(output)[0])",
         )
         return checkpoint.above(python_command(scenario, lines))
-
-
-def options_of(scenario: Scenario) -> AutoGptqOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, AutoGptqOptions) else AutoGptqOptions()
 
 
 def exllama_buffers(scenario: Scenario, kernel: Kernel) -> tuple[Buffer, ...]:

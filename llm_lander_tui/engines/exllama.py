@@ -9,6 +9,7 @@ from typing import ClassVar
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
@@ -78,7 +79,7 @@ class ExLlama(TorchEngine):
         return scenario, tuple(notes)
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = options_of(scenario)
+        options = own_options(scenario, ExLlamaOptions)
         return TorchRules(
             attention=options.attention,
             experts=Experts.LOOP,
@@ -100,12 +101,6 @@ class ExLlama(TorchEngine):
         if len(scenario.gpus) > 1:
             words.append("-gs auto")
         return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
-
-
-def options_of(scenario: Scenario) -> ExLlamaOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, ExLlamaOptions) else ExLlamaOptions()
 
 
 def _scratch(scenario: Scenario) -> tuple[Buffer, ...]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import TRANSFORMERS_4_40, TorchRules
 from llm_lander_tui.engines.transformers import DEQUANTISING
@@ -57,12 +58,11 @@ class FastChat(TorchEngine):
     families: ClassVar[frozenset[str]] = frozenset({"plain", "int8", "bnb", "gptq", "awq"})
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = scenario.options
-        given = options if isinstance(options, FastChatOptions) else FastChatOptions()
+        options = own_options(scenario, FastChatOptions)
         return replace(
             TRANSFORMERS_4_40,
             attention=Attention.SDPA,
-            max_new_tokens=given.max_new_tokens,
+            max_new_tokens=options.max_new_tokens,
             dequantises=scenario.weights.family in DEQUANTISING,
         )
 

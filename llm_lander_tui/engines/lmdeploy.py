@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.visible_cards import on_cards
@@ -59,7 +60,7 @@ class LmDeploy(PoolEngine):
     drafts: ClassVar[bool] = False
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options, degrees = options_of(scenario), degrees_of(scenario)
+        options, degrees = own_options(scenario, LmDeployOptions), degrees_of(scenario)
         fraction = options.cache_max_entry_count
 
         def reserve(room: Room) -> Reserve:
@@ -84,7 +85,7 @@ class LmDeploy(PoolEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, LmDeployOptions)
         checkpoint = named_checkpoint(scenario)
         words = ["lmdeploy", "serve", "api_server", checkpoint.name, "--backend", "turbomind"]
         words += ["--tp", str(scenario.tensor_parallel), "--session-len", str(context)]
@@ -97,12 +98,6 @@ class LmDeploy(PoolEngine):
         if scenario.weights.family in {"awq", "gptq"}:
             words += ["--model-format", scenario.weights.family]
         return checkpoint.above(on_cards(scenario.gpus, shlex.join(words)))
-
-
-def options_of(scenario: Scenario) -> LmDeployOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, LmDeployOptions) else LmDeployOptions()
 
 
 LMDEPLOY = LmDeploy()

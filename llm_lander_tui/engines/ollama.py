@@ -16,6 +16,7 @@ from llm_lander_tui.engines.llamacpp.footprint import (
     free_memory_budgets,
 )
 from llm_lander_tui.engines.llamacpp.offload import fits_budgets
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.weights import Recipe
@@ -106,7 +107,7 @@ class Ollama:
         return recipe.family == "gguf"
 
     def footprint(self, scenario: Scenario) -> LlamaCppFootprint:
-        options = _options_of(scenario)
+        options = own_options(scenario, OllamaOptions)
         reserve = RESERVE_BYTES + options.gpu_overhead
         budgets = free_memory_budgets(
             scenario.gpus,
@@ -121,7 +122,10 @@ class Ollama:
         return LlamaCppFootprint(scenario, options.llamacpp, budgets, tuple(notes))
 
     def offload(self, scenario: Scenario) -> tuple[str, int] | None:
-        options, layers = _options_of(scenario), len(scenario.model.architecture.layers)
+        options, layers = (
+            own_options(scenario, OllamaOptions),
+            len(scenario.model.architecture.layers),
+        )
 
         def fits(count: int) -> bool:
             footprint = self.footprint(replace(scenario, options=replace(options, num_gpu=count)))
@@ -134,7 +138,7 @@ class Ollama:
 
     def command(self, scenario: Scenario, context: int) -> str:
         """The server with its environment, a Modelfile, and the model made of it."""
-        options = _options_of(scenario)
+        options = own_options(scenario, OllamaOptions)
         slots = max(1, scenario.concurrency)
         flash = options.flash_attention or scenario.kv.name != "f16"
         environment = [
@@ -158,11 +162,6 @@ class Ollama:
             f"printf '%s\\n' {modelfile} > Modelfile\n"
             f"ollama create {shlex.quote(name)} -f Modelfile && ollama run {shlex.quote(name)}"
         )
-
-
-def _options_of(scenario: Scenario) -> OllamaOptions:
-    options = scenario.options
-    return options if isinstance(options, OllamaOptions) else OllamaOptions()
 
 
 def _names(scenario: Scenario) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from llm_lander_tui.engines.base import Allocation, Budget, Kind, Known
 from llm_lander_tui.engines.beside import Beside, beside_pool
 from llm_lander_tui.engines.layer_kinds import Rows, counted, row_sets
-from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room
 from llm_lander_tui.engines.rank_cards import too_many_ranks, unused_cards
 from llm_lander_tui.engines.tied_head import left_out
 from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
@@ -110,9 +110,7 @@ class PoolFootprint:
     def pool_tokens(self, gpu: int, concurrency: int = 1) -> int:
         """How many tokens that pool holds."""
         per_token = sum(
-            rows.bytes
-            / rows.ratio
-            * (self.rules.window_share if rows.window and self._shared else 1)
+            rows.bytes / rows.ratio * (self.rules.window_share if rows.window else 1)
             for rows in self._ranks[gpu].rows
         )
         if not per_token:
@@ -120,21 +118,15 @@ class PoolFootprint:
         tokens = int(self.pool_bytes(gpu, concurrency) / per_token)
         return tokens // self.rules.block * self.rules.block
 
-    @property
-    def _shared(self) -> bool:
-        return self.rules.windows is Windows.SHARE
-
     def _states(self, r: _Rank, concurrency: int) -> int:
         return r.state * self.rules.state_slots * concurrency
 
     def _held(self, rows: Rows, context: int) -> int:
         """Rows of a set that are held for a sequence."""
         tokens = ceil_div(round_up(context, self.rules.block), rows.ratio)
-        if not rows.window or self.rules.windows is Windows.ALL:
+        if not rows.window:
             return tokens
-        if self._shared:
-            return ceil_div(int(1000 * self.rules.window_share) * tokens, 1000)
-        return min(tokens, round_up(rows.window, self.rules.block) + self.rules.block)
+        return ceil_div(int(1000 * self.rules.window_share) * tokens, 1000)
 
     def _kv(self, r: _Rank, context: int, concurrency: int) -> int:
         total = 0

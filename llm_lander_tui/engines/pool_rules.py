@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from llm_lander_tui.engines.base import Known
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.ranks import UNPADDED, Tile
-
-
-class Windows(StrEnum):
-    """What a pool keeps for layers that look at a window only."""
-
-    ALL = "all"
-    """Every token, as for the other layers."""
-    WINDOW = "window"
-    """The window, rounded up to whole blocks."""
-    SHARE = "share"
-    """A pool of its own whose tokens are a fixed share of the full layers' tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +50,12 @@ class PoolRules:
 
     `reserve` is the budget rule, `degrees` how the model is divided over ranks. `working_inside`
     tells that activations and graphs live in what the rule keeps free; otherwise they come on top.
-    `block` is the tokens of a page, `window_share` the tokens of window layers per token of the
-    others (Windows.SHARE), `state_slots` the recurrent states per running sequence, `state_bytes`
-    the bytes of a recurrent element where the config does not say, `kv_scale_bytes` the bytes
-    beside each head's keys and values in an integer cache. `absorbs_latent`: the up-projections of
-    latent attention are kept twice. `tile`: what MXFP4 expert kernels pad each expert to.
+    `block` is the tokens of a page, `window_share` the tokens that window layers keep per token of
+    the others, in a pool of their own, `state_slots` the recurrent states per running sequence,
+    `state_bytes` the bytes of a recurrent element where the config does not say, `kv_scale_bytes`
+    the bytes beside each head's keys and values in an integer cache. `absorbs_latent`: the
+    up-projections of latent attention are kept twice. `tile`: what MXFP4 expert kernels pad each
+    expert to.
     """
 
     reserve: Callable[[Room], Reserve]
@@ -76,7 +65,6 @@ class PoolRules:
     graphs: Estimate
     libraries: Estimate
     block: int = 1
-    windows: Windows = Windows.ALL
     window_share: float = 1.0
     state_slots: int = 1
     state_bytes: int = 4

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
-from llm_lander_tui.engines.torch_engine import TorchEngine
+from llm_lander_tui.engines.own_options import own_options
+from llm_lander_tui.engines.torch_engine import TorchEngine, new_tokens
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention, Experts
@@ -50,7 +51,7 @@ class PyTorch(TorchEngine):
     families: ClassVar[frozenset[str]] = frozenset({"plain", "bnb"})
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = options_of(scenario)
+        options = own_options(scenario, PyTorchOptions)
         return TorchRules(
             attention=options.attention,
             experts=Experts.LOOP,
@@ -74,8 +75,8 @@ class PyTorch(TorchEngine):
         return replace(scenario, weights=replace(recipe, head=recipe.linear)), ()
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
-        new = options.max_new_tokens or min(256, context)
+        options = own_options(scenario, PyTorchOptions)
+        new = new_tokens(options.max_new_tokens, context)
         checkpoint = named_checkpoint(scenario, QUANTIZE)
         words = [f"litgpt {_verb(scenario)} {shlex.quote(checkpoint.name)}"]
         words.append(f"--max_new_tokens {new}")
@@ -90,12 +91,6 @@ class PyTorch(TorchEngine):
 
 def _verb(scenario: Scenario) -> str:
     return "generate_sequentially" if len(scenario.gpus) > 1 else "generate"
-
-
-def options_of(scenario: Scenario) -> PyTorchOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, PyTorchOptions) else PyTorchOptions()
 
 
 PYTORCH = PyTorch()

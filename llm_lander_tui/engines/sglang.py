@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import (
     PoolEngine,
     cast_words,
@@ -17,7 +18,7 @@ from llm_lander_tui.engines.pool_engine import (
     libraries,
     step,
 )
-from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room, Windows
+from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.refusals import ANY, Capability
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.gpus.gpu import Gpu
@@ -130,7 +131,7 @@ class Sglang(PoolEngine):
     """FlashInfer from Turing on; FP8 and MXFP4 as weights only by Marlin from Ampere on."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options = options_of(scenario)
+        options = own_options(scenario, SglangOptions)
         degrees = parallel_degrees(scenario, options)
         fraction, why = static_fraction(scenario, options)
 
@@ -152,7 +153,6 @@ class Sglang(PoolEngine):
             graphs=_graphs(scenario, options),
             libraries=libraries(scenario),
             block=options.page_size,
-            windows=Windows.SHARE,
             window_share=options.swa_full_tokens_ratio,
             state_slots=STATE_SLOTS,
             absorbs_latent=True,
@@ -160,7 +160,7 @@ class Sglang(PoolEngine):
         )
 
     def problems(self, scenario: Scenario) -> tuple[str, ...]:
-        found, options = super().problems(scenario), options_of(scenario)
+        found, options = super().problems(scenario), own_options(scenario, SglangOptions)
         tp, dp = scenario.tensor_parallel, options.data_parallel
         if not options.dp_attention or tp % dp == 0:
             return found
@@ -169,7 +169,7 @@ class Sglang(PoolEngine):
         return (*found, f"{told} {dp}; degrees of --dp-size that do: {legal}.")
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, SglangOptions)
         fraction, _ = static_fraction(scenario, options)
         checkpoint = named_checkpoint(scenario, QUANTIZE)
         words = ["python", "-m", "sglang.launch_server", "--model-path", checkpoint.name]
@@ -215,12 +215,6 @@ def _beside_words(scenario: Scenario) -> list[str]:
         words += ["--speculative-num-steps", "3", "--speculative-eagle-topk", "1"]
         words += ["--speculative-num-draft-tokens", "4"]
     return words
-
-
-def options_of(scenario: Scenario) -> SglangOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, SglangOptions) else SglangOptions()
 
 
 def parallel_degrees(scenario: Scenario, options: SglangOptions) -> Degrees:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import PoolEngine, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.refusals import ANY, Capability
@@ -57,6 +58,7 @@ OPTIONS = (
         "--ep_size",
         "whole experts on each GPU, not a part of each",
         (False, True),
+        experts_only=True,
     ),
 )
 
@@ -79,7 +81,7 @@ class TensorRtLlm(PoolEngine):
     """Support matrix: Ampere on; FP8 from Ada, MXFP4 from Hopper, NVFP4 from Blackwell on."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options = options_of(scenario)
+        options = own_options(scenario, TensorRtOptions)
         degrees = degrees_of(scenario, whole_experts=options.expert_parallel)
         fraction = options.free_gpu_memory_fraction
 
@@ -106,7 +108,7 @@ class TensorRtLlm(PoolEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, TensorRtOptions)
         checkpoint = named_checkpoint(scenario)
         words = ["trtllm-serve", checkpoint.name, "--backend", "pytorch"]
         words += ["--tp_size", str(scenario.tensor_parallel)]
@@ -121,12 +123,6 @@ class TensorRtLlm(PoolEngine):
         if scenario.kv.name == "fp8":
             line += r" --extra_llm_api_options <(printf 'kv_cache_config:\n  dtype: fp8\n')"
         return checkpoint.above(on_cards(scenario.gpus, line))
-
-
-def options_of(scenario: Scenario) -> TensorRtOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, TensorRtOptions) else TensorRtOptions()
 
 
 def _working(scenario: Scenario, options: TensorRtOptions, degrees: Degrees) -> Estimate:

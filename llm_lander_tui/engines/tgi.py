@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Known, Option
 from llm_lander_tui.engines.checkpoint_words import NamedCheckpoint, at_load, named_checkpoint
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.models.model import Model
@@ -81,7 +82,7 @@ class Tgi(PoolEngine):
         )
 
     def rules(self, scenario: Scenario) -> PoolRules:
-        options, degrees = options_of(scenario), degrees_of(scenario)
+        options, degrees = own_options(scenario, TgiOptions), degrees_of(scenario)
         fraction = options.cuda_memory_fraction * WIGGLE_ROOM
 
         def reserve(room: Room) -> Reserve:
@@ -104,7 +105,7 @@ class Tgi(PoolEngine):
         )
 
     def command(self, scenario: Scenario, context: int) -> str:
-        options = options_of(scenario)
+        options = own_options(scenario, TgiOptions)
         checkpoint = named_checkpoint(scenario, QUANTIZE)
         cards = ",".join(str(gpu.index) for gpu in scenario.gpus)
         gpus = "all" if any(gpu.hypothetical for gpu in scenario.gpus) else f'"device={cards}"'
@@ -138,12 +139,6 @@ def _mounted(scenario: Scenario, checkpoint: NamedCheckpoint) -> list[str]:
     path = checkpoint.name if checkpoint.name.startswith("/") else f"./{checkpoint.name}"
     inside = f"/models/{checkpoint.name.rstrip('/').rpartition('/')[2]}"
     return ["-v", f"{path}:{inside}", IMAGE, "--model-id", inside]
-
-
-def options_of(scenario: Scenario) -> TgiOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, TgiOptions) else TgiOptions()
 
 
 def _graphs(options: TgiOptions) -> Estimate:

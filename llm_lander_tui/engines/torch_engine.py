@@ -82,6 +82,22 @@ def python_command(scenario: Scenario, lines: Sequence[str]) -> str:
     return on_cards(scenario.gpus, f"python - <<'EOF'\n{code}\nEOF")
 
 
+NEW_TOKENS = Option(
+    "max_new_tokens",
+    "max_new_tokens",
+    "tokens of the context that are generated, not prompt",
+    (None, 128, 256, 512, 1024, 2048, 4096),
+)
+"""The knob of engines whose prompt takes what of the context is not generated."""
+DEFAULT_NEW_TOKENS = 256
+"""Tokens that a start command generates where the plan's prompt fills the context."""
+
+
+def new_tokens(asked: int | None, context: int) -> int:
+    """Tokens that a start command generates: as asked, else some within the context."""
+    return asked or min(DEFAULT_NEW_TOKENS, context)
+
+
 def generation(scenario: Scenario, context: int, new: int, device: str) -> tuple[str, ...]:
     """The Python lines that read a prompt, cut it to fit and make a batch of it."""
     return (

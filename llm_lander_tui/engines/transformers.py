@@ -8,7 +8,14 @@ from typing import ClassVar
 from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
-from llm_lander_tui.engines.torch_engine import TorchEngine, generation, python_command
+from llm_lander_tui.engines.own_options import own_options
+from llm_lander_tui.engines.torch_engine import (
+    NEW_TOKENS,
+    TorchEngine,
+    generation,
+    new_tokens,
+    python_command,
+)
 from llm_lander_tui.engines.torch_rules import (
     TRANSFORMERS_4_40,
     TRANSFORMERS_4_46,
@@ -47,12 +54,7 @@ class TransformersOptions:
 OPTIONS = (
     Option("attention", "attn_implementation", "how attention is computed", tuple(Attention)),
     Option("cache", "cache_implementation", "how keys and values are kept", tuple(Cache)),
-    Option(
-        "max_new_tokens",
-        "max_new_tokens",
-        "tokens of the context that are generated, not prompt",
-        (None, 128, 256, 512, 1024, 2048, 4096),
-    ),
+    NEW_TOKENS,
     Option("release", "transformers", "release of the library", tuple(RELEASES)),
 )
 
@@ -70,11 +72,11 @@ class Transformers(TorchEngine):
     )
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        return transformers_rules(scenario, options_of(scenario))
+        return transformers_rules(scenario, own_options(scenario, TransformersOptions))
 
     def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
         recipe = scenario.weights
-        if recipe.family != "bnb" or options_of(scenario).release != "5":
+        if recipe.family != "bnb" or own_options(scenario, TransformersOptions).release != "5":
             return scenario, ()
         if not isinstance(recipe, LinearRecipe) or recipe.experts is None:
             return scenario, ()
@@ -83,13 +85,7 @@ class Transformers(TorchEngine):
         return replace(scenario, weights=replace(recipe, experts=None)), (EXPERTS_KEPT,)
 
     def command(self, scenario: Scenario, context: int) -> str:
-        return snippet(scenario, context, options_of(scenario))
-
-
-def options_of(scenario: Scenario) -> TransformersOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, TransformersOptions) else TransformersOptions()
+        return snippet(scenario, context, own_options(scenario, TransformersOptions))
 
 
 def transformers_rules(scenario: Scenario, options: TransformersOptions) -> TorchRules:
@@ -127,7 +123,7 @@ autograd/_functions.py, awq/modules/linear/gemm.py, integrations/mxfp4.py)."""
 
 def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> str:
     """A shell command that loads the model and generates within the planned context."""
-    new = options.max_new_tokens or min(256, context)
+    new = new_tokens(options.max_new_tokens, context)
     made = at_load(scenario, _AT_LOAD)
     checkpoint = named_checkpoint(scenario, _AT_LOAD)
     load = [

@@ -116,7 +116,7 @@ def test_llama_on_an_h100_by_hand() -> None:
     assert by_kind[Kind.KV_CACHE] == 4 * GIB
     # 14.5 x 1,024 x 128,256 of sampling, 2 x 8,192 x 4,096 of residual stream, 51 MiB of buffers.
     assert by_kind[Kind.ACTIVATIONS] == 1024 * round(14.5 * 128_256) + 2**26 + 51 * MIB
-    report = startup_report(footprint, 8192)
+    report = startup_report(footprint.rank_plans, footprint.available_kv(8192), 8192)
     assert report.available_kv / GIB == pytest.approx(58.11, abs=0.06)
     assert report.capacity_tokens == pytest.approx(476_016, rel=0.001)
     assert report.estimated_max_model_len == 8192

@@ -17,6 +17,7 @@ from llm_lander_tui.engines.llamacpp.options import (
     LlamaCppOptions,
     SplitMode,
 )
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
@@ -43,19 +44,13 @@ class LlamaCpp:
         budgets = free_memory_budgets(
             scenario.gpus, scenario.margin_bytes, "safety margin (llama.cpp's own is 1 GiB)"
         )
-        return LlamaCppFootprint(scenario, options_of(scenario), budgets)
+        return LlamaCppFootprint(scenario, own_options(scenario, LlamaCppOptions), budgets)
 
     def command(self, scenario: Scenario, context: int) -> str:
-        return server_command(scenario, context, options_of(scenario))
+        return server_command(scenario, context, own_options(scenario, LlamaCppOptions))
 
     def offload(self, scenario: Scenario) -> tuple[str, int] | None:
         return least_offload(scenario)
-
-
-def options_of(scenario: Scenario) -> LlamaCppOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, LlamaCppOptions) else LlamaCppOptions()
 
 
 LLAMACPP = LlamaCpp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_lander_tui.engines.base import Option
+from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.vllm.command import serve_command
 from llm_lander_tui.engines.vllm.footprint import VllmFootprint
 from llm_lander_tui.engines.vllm.formats import loads
@@ -26,16 +27,10 @@ class Vllm:
         return loads(recipe)
 
     def footprint(self, scenario: Scenario) -> VllmFootprint:
-        return VllmFootprint(scenario, options_of(scenario))
+        return VllmFootprint(scenario, own_options(scenario, VllmOptions))
 
     def command(self, scenario: Scenario, context: int) -> str:
-        return serve_command(scenario, context, options_of(scenario))
-
-
-def options_of(scenario: Scenario) -> VllmOptions:
-    """The scenario's options, or the defaults."""
-    options = scenario.options
-    return options if isinstance(options, VllmOptions) else VllmOptions()
+        return serve_command(scenario, context, own_options(scenario, VllmOptions))
 
 
 VLLM = Vllm()

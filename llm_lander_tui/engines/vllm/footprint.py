@@ -129,8 +129,9 @@ class VllmFootprint:
             "blocks: the process shows the whole budget as used."
         ]
         context, concurrency = max(1, self._scenario.context), self._scenario.concurrency
-        if self._ranks and min(self.available_kv(context, concurrency)) > 0:
-            notes.append(startup_report(self, context, concurrency).sentence)
+        available = self.available_kv(context, concurrency)
+        if available and min(available) > 0:
+            notes.append(startup_report(self.rank_plans, available, context).sentence)
         unused = len(self._scenario.gpus) - len(self._ranks)
         if self._ranks and unused:
             notes.append(unused_cards(self.degrees, unused))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from llm_lander_tui.engines.vllm.kv_planner import KvPlan
 from llm_lander_tui.units import GIB, format_tokens
-
-if TYPE_CHECKING:
-    from llm_lander_tui.engines.vllm.footprint import VllmFootprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,13 @@ class StartupReport:
         )
 
 
-def startup_report(footprint: VllmFootprint, context: int, concurrency: int = 1) -> StartupReport:
-    """The report of a launch with `--max-model-len context`, on at least one GPU."""
-    available = footprint.available_kv(context, concurrency)
-    plans = footprint.rank_plans
+def startup_report(
+    plans: Sequence[KvPlan], available: Sequence[int], context: int
+) -> StartupReport:
+    """The report of a launch with `--max-model-len context`.
+
+    `plans` are the block pools of its GPUs, one at least, and `available` the bytes for each.
+    """
     tightest = min(range(len(plans)), key=lambda i: plans[i].num_blocks(available[i]))
     plan, memory = plans[tightest], max(0, available[tightest])
     return StartupReport(
