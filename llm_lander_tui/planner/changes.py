@@ -15,6 +15,8 @@ from llm_lander_tui.units import MIB
 
 HOST_NOTICED = 256 * MIB
 """Bytes moved to host memory from which a change counts as such; staging buffers stay below."""
+GPU_COUNTS = (2, 3, 4, 6, 8, 12, 16)
+"""How many cards machines have, and engines divide models over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def landings(plan: Plan, most: int = 4) -> tuple[Change, ...]:
     found = [c for c in (_priced(plan, *single) for single in singles) if c.fits]
     if not any(c.scenario.weights != plan.scenario.weights for c in found):
         found += _lighter(plan)
+    if not any(len(c.scenario.gpus) > len(plan.scenario.gpus) for c in found):
+        found += _more_gpus(plan)
     if not found:
         pairs = (
             (f"{first} and {second}", scenario)
@@ -94,6 +98,21 @@ def _lighter(plan: Plan) -> list[Change]:
         if recipe.bits < scenario.weights.bits:
             changed = replace(scenario, weights=recipe)
             priced = _priced(plan, f"weights {recipe.name}", changed)
+            if priced.fits:
+                return [priced]
+    return []
+
+
+def _more_gpus(plan: Plan) -> list[Change]:
+    """The fewest more of the same card with which the plan lands, if any."""
+    gpus = plan.scenario.gpus
+    for count in GPU_COUNTS if gpus else ():
+        more = count - len(gpus)
+        if more > 1:
+            index = 1 + max(gpu.index for gpu in gpus)
+            added = tuple(_another(gpus[-1], index + n) for n in range(more))
+            changed = moves.with_gpus(plan.scenario, (*gpus, *added))
+            priced = _priced(plan, f"{more} more {gpus[-1].name}", changed)
             if priced.fits:
                 return [priced]
     return []

@@ -264,7 +264,8 @@ def _range(curves: Sequence[Curve]) -> tuple[float, float]:
     """Bytes at the lower and the upper edge: around the budget and the plan's own curve."""
     budget = curves[0].budget_bytes
     own = [need for _, need in curves[0].points]
-    top = max(budget * 1.15, min(own[-1] * 1.05, budget * 1.6), float(GIB))
+    # The plan's own curve is in view, however far it is beyond the budget.
+    top = max(budget * 1.15, min(own[-1] * 1.05, max(budget * 1.6, own[0] * 1.15)), float(GIB))
     lowest = min(one.points[0][1] for one in curves)
     bottom = lowest * 0.9 if lowest < top else 0.0
     return (bottom if bottom > 0.25 * top else 0.0), top

@@ -75,3 +75,12 @@ def test_llama_cpp_serves_256_at_once_at_most(engine):
     beyond = evaluate(replace(asked.scenario, concurrency=257))
     assert not beyond.fits
     assert "256 slots" in beyond.problems[0]
+
+
+def test_where_one_more_card_does_not_do_the_fewest_that_do_are_a_way():
+    """61 GiB of weights over 23 GiB cards: three hold them with their caches, two do not."""
+    asked = plan("openai/gpt-oss-120b", "llama.cpp", context=8192)
+    (way,) = [way for way in landings(asked) if "more" in way.label]
+    assert way.label.startswith("2 more ")
+    assert len(way.scenario.gpus) == 3
+    assert way.fits
