@@ -37,7 +37,7 @@ from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.themes import DARK, LIGHT
-from llm_lander_tui.units import MIB
+from llm_lander_tui.units import MIB, Units
 from llm_lander_tui.way_back import WayBack
 from llm_lander_tui.workbench import Result, Workbench
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from llm_lander_tui.gpus.sampler import Sampler
     from llm_lander_tui.launch import Start
     from llm_lander_tui.planner.launched import Launched
+    from llm_lander_tui.planner.recommend import Recommendation
     from llm_lander_tui.planner.scenario import Scenario
 
 PATIENCE = 3.0
@@ -54,6 +55,8 @@ CHECK = 2.0
 """Seconds between two looks whether terminal and driver are still there."""
 GRACE = 2.0
 """Seconds that an orderly end may take once the terminal is lost."""
+REASON = 12.0
+"""Seconds that a recommendation's reason stays to be read."""
 STALE_READINGS = 3
 """Intervals without a reading after which its age is shown."""
 
@@ -121,6 +124,7 @@ class LanderApp(WayBack):
         self._refresh_truecolor_filter(self.ansi_theme)
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(dict(settings.keys))
+        self.state.units = Units(settings.units)
 
     @property
     def margin_bytes(self) -> int:
@@ -325,6 +329,23 @@ class LanderApp(WayBack):
         else:
             self.state.choose_cards(fleet.shrunk(), "A plan needs one GPU.")
 
+    def action_best(self) -> None:
+        """Take the formats that balance fidelity and context here, and say why."""
+        from llm_lander_tui.planner.recommend import recommend
+
+        scenario = self.state.scenario
+        if scenario is not None:
+            self.workbench.ask("best", partial(recommend, scenario), self._recommended)
+
+    def _recommended(self, found: Recommendation | None) -> None:
+        if found is None:
+            self.state.status = "Nothing lands on these cards with this engine."
+            return
+        scenario = found.scenario
+        self.state.take(replace(scenario, context=min(scenario.context, found.max_context)))
+        self.state.status = f"Balanced: {scenario.weights.name} with {scenario.kv.name} cache."
+        self.notify(f"{found.reason}", title="The balanced choice", timeout=REASON, markup=False)
+
     def action_undo(self) -> None:
         """Take the last change back."""
         self.state.undo()
@@ -384,6 +405,7 @@ class LanderApp(WayBack):
         self.settings = settings
         self.theme = _theme(settings, self.available_themes)
         self.set_keymap(dict(settings.keys))
+        self.state.units = Units(settings.units)
         if self._sampler is not None:
             self._sampler.set_interval(settings.refresh_seconds)
 

@@ -11,6 +11,7 @@ from textual.reactive import var
 
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.gpus.fleet import Fleet
+from llm_lander_tui.units import Units
 
 if TYPE_CHECKING:
     from llm_lander_tui.gpus.gpu import Reading
@@ -42,6 +43,8 @@ class LanderState(DOMNode):
     plan: var[Plan | None] = var(None)
     baseline: var[Plan | None] = var(None)
     status: var[str] = var("")
+    units: var[Units] = var(Units.BINARY)
+    """What sizes are written in on every screen."""
     stale_seconds: var[int] = var(0)
     """Age of the last reading when it is too old; 0 while readings come in."""
     busy: var[str] = var("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 
 KIB = 1024
 MIB = 1024**2
@@ -44,14 +45,33 @@ def round_up(value: int, multiple: int) -> int:
     return ceil_div(value, multiple) * multiple
 
 
-def format_bytes(size: int) -> str:
+class Units(Enum):
+    """What sizes are written in: GiB = 1024³ bytes as drivers count, or GB = 1000³ as disks do."""
+
+    BINARY = "binary"
+    DECIMAL = "decimal"
+
+    @property
+    def steps(self) -> tuple[tuple[int, str], ...]:
+        """Sizes of the units and their signs, the smallest first."""
+        if self is Units.BINARY:
+            return (1, "B"), (KIB, "KiB"), (MIB, "MiB"), (GIB, "GiB")
+        return (1, "B"), (10**3, "kB"), (10**6, "MB"), (10**9, "GB")
+
+    @property
+    def large(self) -> tuple[int, str]:
+        """The largest unit, that axes and columns are in."""
+        return self.steps[-1]
+
+
+def format_bytes(size: int, units: Units = Units.BINARY) -> str:
     """`size` bytes for a person: `"7.5 MiB"`, `"812 MiB"`, `"1.34 GiB"`, `"23.5 GiB"`."""
     sign, size = ("-", -size) if size < 0 else ("", size)
-    if size < KIB:
+    unit, suffix = max((step for step in units.steps if step[0] <= size), default=units.steps[0])
+    if unit == 1:
         return f"{sign}{size} B"
-    unit, suffix = (KIB, "KiB") if size < MIB else (MIB, "MiB") if size < GIB else (GIB, "GiB")
     value = size / unit
-    digits = 0 if value >= 99.95 else 1 if value >= 9.995 or unit < GIB else 2
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 or unit < units.large[0] else 2
     return f"{sign}{value:,.{digits}f} {suffix}"
 
 

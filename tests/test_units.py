@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from llm_lander_tui.units import (
     GIB,
     MIB,
+    Units,
     ceil_div,
     format_bytes,
     format_count,
@@ -74,3 +75,25 @@ def test_tokens_short(tokens, text):
 )
 def test_count(count, text):
     assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "binary", "decimal"),
+    [
+        (0, "0 B", "0 B"),
+        (1000, "1000 B", "1.0 kB"),
+        (500 * MIB, "500 MiB", "524 MB"),
+        (GIB, "1.00 GiB", "1.07 GB"),
+        (24 * GIB, "24.0 GiB", "25.8 GB"),
+        (-(3 * GIB) // 2, "-1.50 GiB", "-1.61 GB"),
+        (2000 * GIB, "2,000 GiB", "2,147 GB"),
+    ],
+)
+def test_sizes_in_either_units(size, binary, decimal):
+    assert format_bytes(size) == binary
+    assert format_bytes(size, Units.DECIMAL) == decimal
+
+
+@given(st.integers(0, 10**15))
+def test_decimal_sizes_are_read_back_within_their_precision(size):
+    assert parse_bytes(format_bytes(size, Units.DECIMAL)) == pytest.approx(size, rel=0.051)

@@ -16,9 +16,9 @@ from llm_lander_tui.planner.explain import (
 )
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.screens.sheet import Sheet
-from llm_lander_tui.units import format_bytes
+from llm_lander_tui.units import Units, format_bytes
 from llm_lander_tui.widgets.memory_bar import groups
-from llm_lander_tui.widgets.words import BAD, KIND_STYLE, QUIET, WARN
+from llm_lander_tui.widgets.words import BAD, KIND_STYLE, QUIET, WARN, chosen_units
 
 
 class ExplainSheet(Sheet):
@@ -35,6 +35,9 @@ class ExplainSheet(Sheet):
 
 def paragraphs(plan: Plan) -> Iterator[Content]:
     """The explanation of a plan, line by line."""
+    if chosen_units() is not Units.BINARY:
+        sums = "The sums are in GiB of 1024³ bytes, as drivers and engines count and log them."
+        yield Content.styled(sums, QUIET)
     for problem in plan.problems:
         yield Content.styled(f"! {problem}", BAD)
     for note in plan.notes:

@@ -19,9 +19,9 @@ from llm_lander_tui.gpus.catalog import all_specs, parse_gpus
 from llm_lander_tui.gpus.gpu import Gpu, GpuSpec
 from llm_lander_tui.planner.cards import Carrier, carriers
 from llm_lander_tui.screens.sheet import Title
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import format_tokens
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right
+from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, format_bytes, right
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp

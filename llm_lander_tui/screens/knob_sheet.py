@@ -18,11 +18,11 @@ from llm_lander_tui.knobs import KNOBS
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.screens.sheet import Title
-from llm_lander_tui.units import MIB, format_bytes
+from llm_lander_tui.units import MIB
 from llm_lander_tui.widgets.header import gpus_in_words, verdict_line
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import KEY, QUIET, fitted
+from llm_lander_tui.widgets.words import KEY, QUIET, fitted, format_bytes
 
 if TYPE_CHECKING:
     from llm_lander_tui.state import LanderState

@@ -18,9 +18,10 @@ from llm_lander_tui.keys import PROGRAM, WHAT_IF
 from llm_lander_tui.planner import choices
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.storage.settings import Settings
+from llm_lander_tui.units import MIB, Units
 from llm_lander_tui.widgets.key_bar import written
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import KEY, QUIET, fitted
+from llm_lander_tui.widgets.words import KEY, QUIET, fitted, format_bytes
 
 if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
@@ -42,6 +43,7 @@ class Line:
 def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
     """The settings that are stepped through."""
     ids = tuple(registry.HOMES)
+    names = [units.value for units in Units]
     return (
         Line(
             "theme",
@@ -57,9 +59,15 @@ def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
         ),
         Line(
             "margin",
-            f"{settings.margin_mib:,} MiB",
+            format_bytes(settings.margin_mib * MIB),
             "kept free on each GPU in a new session",
             lambda s, by: replace(s, margin_mib=choices.step(MARGINS, s.margin_mib, by)),
+        ),
+        Line(
+            "units",
+            Units(settings.units).large[1],
+            "of sizes: GiB is 1024³ bytes, GB is 1000³",
+            lambda s, by: replace(s, units=choices.step(names, s.units, by)),
         ),
         Line(
             "refresh",
@@ -101,13 +109,11 @@ class SettingRows(Rows):
 
     def rows(self, width: int) -> Sequence[Content]:
         """A setting or a key a row."""
-        found = [
-            _row(line.name, f"‹ {line.value} ›", line.about, width)
-            for line in self.settings_lines()
-        ]
+        settings = self.settings_lines()
+        found = [_row(one.name, f"‹ {one.value} ›", one.about, width) for one in settings]
         keys = self.lander.settings.keys
         for n, binding in enumerate(self.keyed):
-            waiting = self.waiting and self.cursor == len(found[:4]) + n
+            waiting = self.waiting and self.cursor == len(settings) + n
             key = "press a key" if waiting else written(keys.get(binding.id or "", binding.key))
             about = binding.tooltip or binding.description
             found.append(_row(f"key {binding.id}", key, about, width))

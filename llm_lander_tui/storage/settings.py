@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_lander_tui.errors import SourceError
+from llm_lander_tui.units import Units
 
 APP = "llm-lander"
 DARK = "lander-dark"
@@ -20,6 +21,7 @@ class Settings:
     theme: str = DARK
     engine: str = "llama.cpp"
     margin_mib: int = 500
+    units: str = Units.BINARY.value
     refresh_seconds: float = 2.0
     keys: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,6 +67,9 @@ def _checked(found: Mapping[str, object]) -> Settings:
             if isinstance(value, dict):
                 keys = {str(k): v for k, v in value.items() if isinstance(v, str)}
                 checked["keys"] = keys
+        elif one.name == "units":
+            if value in [units.value for units in Units]:
+                checked["units"] = value
         elif isinstance(usual, float) and isinstance(value, int | float):
             checked[one.name] = max(0.2, float(value))
         elif type(value) is type(usual):

@@ -16,11 +16,11 @@ from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.compare import Curve, curve
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import GIB, format_bytes, format_tokens, format_tokens_short
+from llm_lander_tui.units import GIB, Units, format_tokens, format_tokens_short
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.model_view import flowed
 from llm_lander_tui.widgets.view import FiguresAsked, ScenarioTaken, View
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted
+from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, chosen_units, fitted, format_bytes
 
 STEPS = 60
 """Contexts at which a curve is worked out, and the read-out stops."""
@@ -87,6 +87,7 @@ class Drawing:
     longest: int
     cursor: int
     size: tuple[int, int]
+    units: Units
 
     @property
     def budget_bytes(self) -> int:
@@ -185,6 +186,7 @@ class Chart(Lines, View, can_focus=True):
             known.longest,
             self.context,
             (width, height - len(read_out)),
+            chosen_units(),
         )
         if drawing != self._drawing:
             self._drawing = drawing
@@ -207,30 +209,31 @@ class Chart(Lines, View, can_focus=True):
     def _plot(self, drawing: Drawing) -> Iterator[Content]:
         width, height = drawing.size
         top = drawing.top
+        large, sign = drawing.units.large
         plt = self._fresh_figure(width, height)
         plt.xlim(0, drawing.longest)
-        plt.ylim(drawing.bottom / GIB, top / GIB)
+        plt.ylim(drawing.bottom / large, top / large)
         ticks = nice_ticks(drawing.longest, max(2, width // 14))
         plt.xticks(ticks, [format_tokens_short(tick) for tick in ticks])
-        levels = levels_between(drawing.bottom / GIB, top / GIB, max(2, height // 3))
-        plt.yticks(levels, [f"{level:g} GiB" for level in levels])
+        levels = levels_between(drawing.bottom / large, top / large, max(2, height // 3))
+        plt.yticks(levels, [f"{level:g} {sign}" for level in levels])
         for n, one in reversed(list(enumerate(drawing.curves))):
-            points = [(x, y / GIB) for x, y in one.points if y <= top]
+            points = [(x, y / large) for x, y in one.points if y <= top]
             if points:
                 xs, ys = zip(*points, strict=True)
                 plt.plot(list(xs), list(ys), marker="braille", color=n + 1)
-        plt.hline(drawing.budget_bytes / GIB, FREE_LINE)
+        plt.hline(drawing.budget_bytes / large, FREE_LINE)
         if drawing.limit is not None and drawing.limit <= drawing.longest:
             plt.vline(drawing.limit, LIMIT_LINE)
         plt.vline(drawing.cursor, CURSOR_LINE)
-        row = (top - drawing.bottom) / GIB / height
+        row = (top - drawing.bottom) / large / height
         label = f"usable {format_bytes(drawing.budget_bytes)}"
-        above = drawing.budget_bytes / GIB + row
+        above = drawing.budget_bytes / large + row
         plt.text(label, drawing.longest * 0.01, above, color=FREE_LINE, alignment="left")
         for n, one in enumerate(drawing.curves):
             # By its name too, since colours are not everywhere; each at a place of its own.
             until = drawing.longest * (1 - LABEL_STEP * n)
-            ends = [(x, y / GIB) for x, y in one.points if x <= until and y <= top - row * GIB]
+            ends = [(x, y / large) for x, y in one.points if x <= until and y <= top - row * large]
             if ends:
                 x, y = ends[-1]
                 plt.text(drawing.labels[n], x, y + row, color=n + 1, alignment="right")

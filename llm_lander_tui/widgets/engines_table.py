@@ -13,7 +13,7 @@ from llm_lander_tui.engines import registry
 from llm_lander_tui.planner.compare import EngineRow, by_engine
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import MIB, format_bytes, format_tokens
+from llm_lander_tui.units import MIB, format_tokens
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.memory_bar import by_kind
 from llm_lander_tui.widgets.rows import ComparingRows
@@ -24,6 +24,7 @@ from llm_lander_tui.widgets.words import (
     QUIET,
     byte_change,
     fitted,
+    format_bytes,
     right,
     signed_bytes,
     token_change,

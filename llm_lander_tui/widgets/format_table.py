@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
-from llm_lander_tui.units import GIB, format_tokens_short
+from llm_lander_tui.units import format_tokens_short
 from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import Pointing
-from llm_lander_tui.widgets.words import GOOD, QUIET, fitted, right, token_change
+from llm_lander_tui.widgets.words import GOOD, QUIET, chosen_units, fitted, right, token_change
 
 if TYPE_CHECKING:
     from llm_lander_tui.planner.compare import Cell, Row
@@ -115,7 +115,9 @@ class FormatTable(ComparingRows, Pointing):
         order = "by context" if self.by_context else "weights"
         wide = self._cell_width(width)
         names = [right(cell.kv.name, wide) for cell in cells[first:last]]
-        line = Content.assemble(fitted(Content(order), LABEL), right("GiB", SIZE), *names)
+        line = Content.assemble(
+            fitted(Content(order), LABEL), right(chosen_units().large[1], SIZE), *names
+        )
         if last < len(cells):
             more = len(cells) - last
             room = width - line.cell_length
@@ -152,7 +154,7 @@ class FormatTable(ComparingRows, Pointing):
     def _row(self, row: Row, first: int, last: int, width: int) -> Content:
         wide = self._cell_width(width)
         cells = [self._cell(cell, wide) for cell in row.cells[first:last]]
-        size = right(f"{row.weight_bytes / GIB:.1f}", SIZE)
+        size = right(f"{row.weight_bytes / chosen_units().large[0]:.1f}", SIZE)
         name = fitted(Content(row.weights.name), LABEL)
         return Content.assemble(name, (size.plain, QUIET), *cells)
 

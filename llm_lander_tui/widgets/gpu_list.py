@@ -14,10 +14,17 @@ from llm_lander_tui.gpus.history import History
 from llm_lander_tui.gpus.processes import process_kind
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.state import LanderState
-from llm_lander_tui.units import format_bytes
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import QUIET, WARN, fitted, right, short_gpu, shortened
+from llm_lander_tui.widgets.words import (
+    QUIET,
+    WARN,
+    fitted,
+    format_bytes,
+    right,
+    short_gpu,
+    shortened,
+)
 
 HOT_CELSIUS = 85
 SENSORS = 19

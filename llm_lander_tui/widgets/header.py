@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from llm_lander_tui.units import format_bytes, format_tokens, format_tokens_short
+from llm_lander_tui.units import format_tokens, format_tokens_short
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import (
     KEY,
@@ -16,6 +16,7 @@ from llm_lander_tui.widgets.words import (
     between,
     byte_change,
     fitted,
+    format_bytes,
     short_gpu,
     shortened,
     token_change,

@@ -17,10 +17,10 @@ from llm_lander_tui.planner.compare import Fill, heat
 from llm_lander_tui.planner.evaluate import most_sequences
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import format_bytes, format_tokens, format_tokens_short
+from llm_lander_tui.units import format_tokens, format_tokens_short
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.view import FiguresAsked, View
-from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, right
+from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, fitted, format_bytes, right
 
 HEADINGS = 3
 LABEL, CELL = 6, 8

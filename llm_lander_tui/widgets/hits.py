@@ -9,7 +9,7 @@ from textual.content import Content
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.planner.glance import Glance
-from llm_lander_tui.units import format_bytes, format_count, format_tokens
+from llm_lander_tui.units import format_count, format_tokens
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.rows import Rows
 from llm_lander_tui.widgets.words import (
@@ -20,6 +20,7 @@ from llm_lander_tui.widgets.words import (
     WARN,
     between,
     fitted,
+    format_bytes,
     right,
     shortened,
 )

@@ -12,6 +12,16 @@ from textual.widget import Widget
 
 from llm_lander_tui.painting import changed_runs
 
+_UNSEEN = dict.fromkeys(
+    (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+"""Control characters and those that turn the writing round, none of which takes a cell."""
+
+
+def seen(text: str) -> str:
+    """The text without what a terminal would obey: names come from anywhere."""
+    return text if text.isprintable() else text.translate(_UNSEEN)
+
 
 class LaidOutOnce(Widget):
     """A widget that does not scroll: the size that a layout gave it needs no second layout."""
@@ -40,6 +50,12 @@ class Lines(LaidOutOnce):
         super().__init__(id=id, classes=classes)
         self._drawn: list[Strip] | None = None
         self._drawn_size = Size(0, 0)
+
+    def on_mount(self) -> None:
+        """Write sizes anew when they are to be in other units."""
+        state = getattr(self.app, "state", None)
+        if state is not None:
+            self.watch(state, "units", self.redraw, init=False)
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """The lines for a widget of `width` cells; `height` is 0 while it is being measured."""
@@ -100,7 +116,7 @@ class Lines(LaidOutOnce):
         base = self.visual_style
         parse = self.app.stylesheet.parse_style
         segments = [
-            Segment(text, (base + style).rich_style)
+            Segment(seen(text), (base + style).rich_style)
             for text, style in line.render(base, end="", parse_style=parse)
         ]
         strip = Strip(segments, line.cell_length)

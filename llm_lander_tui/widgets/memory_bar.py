@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from llm_lander_tui.engines.base import Allocation, Kind
-from llm_lander_tui.units import GIB, format_bytes
+from llm_lander_tui.units import GIB
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import (
@@ -19,6 +19,7 @@ from llm_lander_tui.widgets.words import (
     QUIET,
     byte_change,
     fitted,
+    format_bytes,
     known_mark,
     right,
     short_gpu,

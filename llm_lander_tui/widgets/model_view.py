@@ -14,9 +14,9 @@ from llm_lander_tui.models.tensors import Part
 from llm_lander_tui.planner import choices
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.state import LanderState
-from llm_lander_tui.units import format_bytes, format_count
+from llm_lander_tui.units import format_count
 from llm_lander_tui.widgets.lines import Lines
-from llm_lander_tui.widgets.words import QUIET, WARN, between, fitted, right
+from llm_lander_tui.widgets.words import QUIET, WARN, between, fitted, format_bytes, right
 
 INKS = ("$primary", "$secondary", "$accent", "$warning", "$success", "$error")
 LABEL = 22

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import format_tokens
 from llm_lander_tui.widgets.rows import ComparingRows
 from llm_lander_tui.widgets.view import Pointing
 from llm_lander_tui.widgets.words import (
@@ -18,6 +18,7 @@ from llm_lander_tui.widgets.words import (
     QUIET,
     between,
     fitted,
+    format_bytes,
     right,
     short_gpu,
     signed_tokens,

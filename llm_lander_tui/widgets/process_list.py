@@ -14,9 +14,9 @@ from llm_lander_tui.gpus.processes import process_kind
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.tenants import tokens_held
 from llm_lander_tui.state import LanderState
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import format_tokens
 from llm_lander_tui.widgets.rows import Rows
-from llm_lander_tui.widgets.words import MINUS, QUIET, fitted, right, short_gpu
+from llm_lander_tui.widgets.words import MINUS, QUIET, fitted, format_bytes, right, short_gpu
 
 
 class ProcessList(Rows):

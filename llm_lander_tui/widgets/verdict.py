@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from llm_lander_tui.engines.base import Kind
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import format_tokens
 from llm_lander_tui.widgets.header import ROOMY
 from llm_lander_tui.widgets.lines import Lines
-from llm_lander_tui.widgets.words import QUIET
+from llm_lander_tui.widgets.words import QUIET, format_bytes
 
 if TYPE_CHECKING:
     from llm_lander_tui.planner.plan import Plan

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from textual._context import active_app
 from textual.content import Content
 
+from llm_lander_tui import units
 from llm_lander_tui.engines.base import Allocation, Kind, Known
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import Units, format_tokens
 
 QUIET = "dim"
 STRONG = "bold"
@@ -47,6 +49,17 @@ def between(left: Content, end: Content, width: int) -> Content:
     """`left` at the left end and `end` at the right end of `width` cells; `left` gives way."""
     room = max(0, width - end.cell_length - 1)
     return Content.assemble(fitted(left, room), " ", end)
+
+
+def chosen_units() -> Units:
+    """What the state of the app that is painting says of units; binary ones outside of an app."""
+    state = getattr(active_app.get(None), "state", None)
+    return Units.BINARY if state is None else state.units
+
+
+def format_bytes(size: int) -> str:
+    """A size in the units that are chosen: the one door through which sizes reach the screen."""
+    return units.format_bytes(size, chosen_units())
 
 
 def signed_bytes(size: int) -> str:

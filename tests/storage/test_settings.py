@@ -82,3 +82,12 @@ def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path):
     with pytest.raises(SourceError) as caught:
         write_whole(tmp_path / "file" / "settings.toml", "")
     assert caught.value.title == "Not saved"
+
+
+@pytest.mark.parametrize(
+    ("kept", "units"), [("decimal", "decimal"), ("ells", "binary"), (3, "binary")]
+)
+def test_units_that_are_none_fall_back(tmp_path, kept, units):
+    path = tmp_path / "settings.toml"
+    path.write_text(f"units = {kept!r}\n")
+    assert load(path).units == units

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Input
 
+from llm_lander_tui.gpus.gpu import GpuProcess, Reading
 from llm_lander_tui.models import shelf
 from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.screens.failure import FailureSheet
 from llm_lander_tui.screens.finder import ModelFinder
 from llm_lander_tui.screens.manual import ManualForm
 from llm_lander_tui.storage import settings
+from llm_lander_tui.units import GIB
 from llm_lander_tui.widgets.hits import Hits
 
 
@@ -104,16 +107,66 @@ async def test_the_start_command_can_be_written_to_a_file(started, tmp_path, mon
 
 async def test_settings_are_kept_and_keys_can_be_changed(started, tmp_path):
     async with started() as pilot:
-        await pilot.press("comma", "right", "down", "down", "right", "down", "down")
-        await pilot.press("enter", "z", "escape")
+        await pilot.press("comma", "right", "down", "down", "right", "down", "right")
+        await pilot.press("down", "down", "enter", "z", "escape")
         await pilot.pause()
         kept = settings.load(tmp_path / "settings.toml")
         assert kept.theme != settings.DARK
         assert kept.margin_mib == 750
+        assert kept.units == "decimal"
         assert kept.keys == {"weights.smaller": "z"}
         before = pilot.app.state.scenario.weights
         await pilot.press("z")
         assert pilot.app.state.scenario.weights != before
+
+
+def shown(pilot) -> str:
+    """What is on the screen."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_sizes_are_written_in_the_units_of_the_settings(started, source, world, size):
+    source.reading = world.two_cards()
+    async with started(size) as pilot:
+        for key in ("1", "2", "3"):  # every screen has been painted before the units change
+            await pilot.press(key)
+            await world.settled(pilot)
+            assert "GiB" in shown(pilot)
+        await pilot.press("comma", "down", "down", "down", "right")
+        await pilot.pause()
+        assert "‹ GB ›" in shown(pilot)
+        assert "524 MB" in shown(pilot), "the margin of 500 MiB"
+        await pilot.press("escape")
+        # 23.5 GiB are free on card 0 and 11.5 GiB on card 1: 25.2 and 12.3 GB.
+        for keys, amount in (
+            ("1", "25.2 GB"), ("1a", "85.5 GB"), ("2", " GB"), ("3", " GB"), ("o", "524 MB"),
+            ("m", ""), ("vv", ""), ("v", ""),
+        ):  # fmt: skip
+            await pilot.press(*keys)
+            await world.settled(pilot)
+            assert amount in shown(pilot), keys
+            assert "iB" not in shown(pilot), keys
+            await pilot.press("escape")
+            await pilot.pause()
+        await pilot.press("x")
+        await pilot.pause()
+        assert "The sums are in GiB of 1024³ bytes" in shown(pilot)
+    async with started(size) as pilot:
+        await world.settled(pilot)
+        assert " GB" in shown(pilot), "they are kept"
+
+
+async def test_nothing_on_the_screen_speaks_to_the_terminal(started, source, world):
+    title = "\x1b]0;mine\x07\x1b[2J\x9b5m\u202eevil [/x] é"
+    tenant = GpuProcess(7, 9 * GIB, "\x1b[1mroot", title)
+    source.reading = Reading(gpus=(replace(world.card(0, 14, (tenant,)), name="\x1bcard"),))
+    async with started() as pilot:
+        await pilot.press("1")
+        await world.settled(pilot)
+        text = shown(pilot)
+        assert "evil [/x] é" in text
+        assert text.replace("\n", "").isprintable()
 
 
 async def test_the_last_scenario_comes_back_on_request(started):
