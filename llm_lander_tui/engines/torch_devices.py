@@ -91,6 +91,8 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
     masks = _masks(architecture, how)
     head_first = tied or rules.even_layers
     head_gpu = 0 if head_first else len(gpus) - 1
+    head, rotated = _quantised_head(weights), _rotated(architecture)
+    buffers = sum(b.bytes for b in rules.buffers)
     found = []
     for gpu, layers in enumerate(ranges):
         first, last = gpu == 0, gpu == len(gpus) - 1
@@ -101,10 +103,9 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
             rounding = max(0, memory.allocated - own)
             spare = max(0, memory.reserved - memory.allocated)
         share = _share(architecture, counts(architecture, layers), scenario.kv, rules, how)
-        stages, head = share.stages, _quantised_head(weights)
+        stages = share.stages
         if how.dequantised_copies and gpu == head_gpu and head is not None:
             stages = largest_stages((*stages, expanded_stage(head, 0, how)))
-        rotated = _rotated(architecture)
         tables = 0
         if rules.rope_tables and architecture.context_limit is not None:
             positions = architecture.context_limit.trained
@@ -124,7 +125,7 @@ def devices(scenario: Scenario, rules: TorchRules) -> list[Device]:
                 logits=(element + LOGIT_BYTES) * architecture.vocab_size * (gpu == head_gpu),
                 hidden=element * architecture.hidden_size,
                 loading=_loaded_twice(weights, layers, rules, head=tied and first),
-                fixed=cublas_workspace(gpus[gpu]) + tables + sum(b.bytes for b in rules.buffers),
+                fixed=cublas_workspace(gpus[gpu]) + tables + buffers,
                 context=cuda_context_bytes(gpus[gpu], "torch"),
                 beside=beside_modules(scenario, layers, first=first),
             )

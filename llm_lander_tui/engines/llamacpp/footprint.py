@@ -270,13 +270,12 @@ class LlamaCppFootprint:
 
 def free_memory_budgets(gpus: Sequence[Gpu], reserve: int, rule: str) -> tuple[Budget, ...]:
     """What is free on each GPU less `reserve`; `rule` names the reserve."""
-    return tuple(
-        Budget(
-            max(0, gpu.free_bytes - reserve),
-            f"{format_bytes(gpu.free_bytes)} free less {format_bytes(reserve)} {rule}.",
-        )
-        for gpu in gpus
-    )
+    kept = f"less {format_bytes(reserve)} {rule}."
+    of = {
+        free: Budget(max(0, free - reserve), f"{format_bytes(free)} free {kept}")
+        for free in {gpu.free_bytes for gpu in gpus}
+    }
+    return tuple(of[gpu.free_bytes] for gpu in gpus)
 
 
 def _problems(scenario: Scenario, options: LlamaCppOptions) -> tuple[str, ...]:

@@ -82,7 +82,14 @@ class VllmFootprint:
         self._contexts = tuple(cuda_context_bytes(gpu, "torch") for gpu in scenario.gpus)
         self.plans = self._kv_plans()
         used = min(self.degrees.ranks, len(scenario.gpus))
-        self._ranks = tuple(self._rank(gpu) for gpu in range(used))
+        alike: dict[int, _Rank] = {}
+        found = []
+        for gpu in range(used):
+            stage = self.degrees.stage(gpu)
+            if stage not in alike:
+                alike[stage] = self._rank(gpu, stage)
+            found.append(self._with_context(alike[stage], gpu))
+        self._ranks = tuple(found)
 
     @cached_property
     def utilization(self) -> float:
@@ -241,9 +248,9 @@ class VllmFootprint:
         stages = [*self._stages[:-1], range(self._stages[-1].start, layers + drafted)]
         return tuple(KvPlan(groups, stage, paging) for stage in stages)
 
-    def _rank(self, gpu: int) -> _Rank:
+    def _rank(self, gpu: int, stage: int) -> _Rank:
+        """What a rank of a stage holds beside the CUDA context, which hangs on its card."""
         scenario, degrees = self._scenario, self.degrees
-        stage = degrees.stage(gpu)
         layers, weights = self._stages[stage], self._weights[stage]
         offloaded = min(int(self._options.cpu_offload_gb * GIB), weights.tensors)
         rope = rope_table_bytes(self._architecture, ROPE_BYTES)
@@ -259,12 +266,16 @@ class VllmFootprint:
         libraries = profile.libraries(
             self.rules, scenario.gpus, degrees, experts=self._architecture.routes_experts
         )
-        fixed += [
-            items.estimated_item(gpu, Kind.RUNTIME, libraries),
-            items.context_item(gpu, self._contexts[gpu]),
-        ]
+        fixed.append(items.estimated_item(gpu, Kind.RUNTIME, libraries))
         host = (items.host_item(gpu, offloaded),) if offloaded else ()
         return _Rank(stage, tuple(fixed), sum(a.bytes for a in fixed), host)
+
+    def _with_context(self, first: _Rank, gpu: int) -> _Rank:
+        """The rank of a stage on a GPU, all of whose ranks hold the same."""
+        context = items.context_item(gpu, self._contexts[gpu])
+        fixed = (*(items.on_gpu(a, gpu) for a in first.fixed), context)
+        host = tuple(items.host_item(gpu, a.bytes) for a in first.host)
+        return _Rank(first.stage, fixed, first.fixed_bytes + context.bytes, host)
 
     def _outside(self, gpu: int) -> Outside:
         graphs = 0 if self.rules.graphs_in_budget else self._graphs.bytes

@@ -47,6 +47,11 @@ def weights_item(
     return Allocation(gpu, Kind.WEIGHTS, size, Known.EXACT, why, source=WEIGHTS_SOURCE)
 
 
+def on_gpu(a: Allocation, gpu: int) -> Allocation:
+    """The same allocation on another GPU."""
+    return Allocation(gpu, a.kind, a.bytes, a.known, a.why, a.spread, a.source)
+
+
 def host_item(gpu: int, offloaded: int) -> Allocation:
     """The weights of a rank that stay in host memory."""
     why = f"weights of GPU {gpu} in pinned host memory (--cpu-offload-gb)"
