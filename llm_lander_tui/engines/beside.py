@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llm_lander_tui.engines.base import Allocation, Kind, Known
-from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.degrees import Degrees
+from llm_lander_tui.memory.kv_rows import row_bytes
 from llm_lander_tui.memory.lora import SIXTEEN_BIT, THIRTY_TWO_BIT, adapter_elements
 from llm_lander_tui.memory.own_format import recipe_of
-from llm_lander_tui.memory.sharding import kv_heads_per_rank, stage_bytes
+from llm_lander_tui.memory.sharding import stage_bytes
 from llm_lander_tui.memory.weights import weights_of
-from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.planner.scenario import Lora, Scenario
 from llm_lander_tui.units import format_bytes, format_tokens
 
@@ -95,18 +93,10 @@ def beside_pool(scenario: Scenario, degrees: Degrees, stage: range, *, last: boo
         found.adapters,
         found.adapters_why,
         stage_bytes(weights, replace(degrees, pipeline=1))[0],
-        _cache_bytes(architecture, scenario.kv, degrees.tensor),
+        sum(n * row_bytes(row, scenario.kv, degrees.tensor) for row, n in architecture.kv_rows),
         scenario.draft.name,
     )
 
 
 def _why(lora: Lora, how: str) -> str:
     return f"{lora.adapters} adapters of rank {lora.rank}, {how}."
-
-
-def _cache_bytes(architecture: Architecture, kv: KvFormat, tp: int) -> int:
-    rows: Sequence[tuple[int, int, int]] = [
-        (n, 1 if row.latent else kv_heads_per_rank(row.kv_heads, tp), row.k_dim + row.v_dim)
-        for row, n in architecture.kv_rows
-    ]
-    return sum(n * heads * kv.k.row_bytes(width) for n, heads, width in rows)

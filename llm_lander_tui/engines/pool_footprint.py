@@ -12,12 +12,12 @@ from llm_lander_tui.engines.layer_kinds import Rows, counted, row_sets
 from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room
 from llm_lander_tui.engines.rank_cards import too_many_ranks, unused_cards
 from llm_lander_tui.engines.tied_head import left_out
-from llm_lander_tui.engines.vllm.layer_caches import SPARSE_FP8_LATENT_BYTES
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.context import ContextSize, cuda_context_bytes
 from llm_lander_tui.memory.allocator import rank_waste
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.divisibility import parallel_problems
+from llm_lander_tui.memory.kv_rows import fp8_key_bytes, row_bytes
 from llm_lander_tui.memory.ranks import rank_weights, rope_table_bytes
 from llm_lander_tui.memory.sharding import kv_heads_per_rank, pipeline_stages
 from llm_lander_tui.memory.step import dense_elements, expert_elements
@@ -30,7 +30,6 @@ from llm_lander_tui.units import ceil_div, format_bytes, format_tokens, round_up
 
 ROPE_BYTES = 4
 """Rotary tables of SGLang and TGI are FP32, cos and sin of half the rotated elements each."""
-INDEXER_SCALE_BYTES = 4
 _STATE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -283,22 +282,15 @@ def _cached(
 
 
 def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
-    """Bytes of one token of one layer on one rank; a latent row is on every rank.
-
-    The rows of sparse attention's indexer are FP8 with an FP32 scale, and so is its latent row in
-    an FP8 cache, whose rope part stays at 16 bits (memory_models B.2).
+    """Bytes of one token of one layer on one rank, with the keys of sparse attention's indexer and
+    the scales of an integer cache.
     """
+    size = row_bytes(row, kv, tp)
     if row.latent:
-        if not row.indexer_dim:
-            return kv.k.row_bytes(row.k_dim)
-        sparse = kv.k.bits == 8
-        latent = SPARSE_FP8_LATENT_BYTES if sparse else kv.k.row_bytes(row.k_dim)
-        return latent + row.indexer_dim + INDEXER_SCALE_BYTES
-    if row.values_are_keys:
-        return kv.k.row_bytes(row.k_elements)
-    heads = kv_heads_per_rank(row.kv_heads, tp)
-    beside = scales if kv.k.name in {"int8", "int4"} else 0
-    return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim) + 2 * beside)
+        return size + (fp8_key_bytes(row.indexer_dim) if row.indexer_dim else 0)
+    if row.values_are_keys or kv.k.name not in {"int8", "int4"}:
+        return size
+    return size + kv_heads_per_rank(row.kv_heads, tp) * 2 * scales
 
 
 def _state_bytes(state: RecurrentState, tp: int, rules: PoolRules) -> int:

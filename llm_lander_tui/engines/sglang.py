@@ -46,6 +46,7 @@ QUANTIZE = {"FP8": "fp8", "FP8-dynamic": "fp8"}
 STATE_SLOTS = 3
 """Recurrent states per running request: the running one and those that the radix cache keeps."""
 GRAPH_SPREAD = 0.7
+"""Relative. Logs of 512 sequences lie within 0.4; one of 8 sequences is seven times the law."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,11 @@ SOURCE = "tensorrt_llm/_torch/pyexecutor/_util.py: KvCacheCreator"
 TILE = Tile(128, 128)
 """MXFP4 experts are padded to 128 on both sides: 63.5 GiB of gpt-oss-120b in a log of 1.x."""
 LOGIT_BYTES = 4
+"""Logits are FP32."""
 GRAPHS = 1024 * MIB
 """CUDA graphs of the default batch sizes; taken from vLLM's captures, whose mean is 1.04 GiB."""
 GRAPH_SPREAD = 0.8
+"""Relative: vLLM's captures run from half to nearly twice their mean."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ WIGGLE_ROOM = 0.90
 """TGI_WIGGLE_ROOM."""
 IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.6"
 GRAPHS = 512 * MIB
+"""Half of the mean of vLLM's captures (memory_models C.2), for fewer batch sizes; no log of TGI."""
 GRAPH_SPREAD = 0.8
+"""Relative: vLLM's captures run from half to nearly twice their mean."""
 QUANTIZE = {
     "FP8": "fp8", "FP8-dynamic": "fp8", "LLM.int8": "bitsandbytes",
     "NF4": "bitsandbytes-nf4", "NF4-DQ": "bitsandbytes-nf4",

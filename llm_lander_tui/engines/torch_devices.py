@@ -216,6 +216,7 @@ def _loaded_twice(weights: Weights, layers: range, rules: TorchRules, *, head: b
 
 
 QKV = frozenset({"attn_q", "attn_k", "attn_v"})
+"""Matrices that a fusing loader copies into one."""
 
 
 def _rotated(architecture: Architecture) -> int:

@@ -17,7 +17,9 @@ SLACK = 0.04
 """Reserved beyond allocated bytes, as a share of cache and activations: the caching allocator's
 rounding and fragmentation (memory_models C.4: 3 to 10 % without expandable segments)."""
 SLACK_SPREAD = 0.75
+"""Relative: from 1 to 7 % of cache and activations."""
 ACTIVATION_SPREAD = 0.05
+"""Relative: the counts of `memory.activations` lie within 4 % of measured live tensors."""
 RECURRENT_SPREAD = 0.5
 """Of recurrent layers, whose kernels hold what the tensors between them do not show."""
 DECODING = Stage("decoding", 0)

@@ -12,6 +12,7 @@ from llm_lander_tui.models.tensors import Part
 SIXTEEN_BIT = 2
 """Bytes of an adapter's element where it is held in the model's own format."""
 THIRTY_TWO_BIT = 4
+"""The same where adapters are held in FP32 (PEFT)."""
 
 _ADAPTED = (Part.ATTENTION, Part.MLP, Part.MIXER)
 _ROUTER = "ffn_gate_inp"

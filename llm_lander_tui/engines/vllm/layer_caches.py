@@ -13,7 +13,7 @@ from llm_lander_tui.engines.vllm.kv_planner import (
     group_layers,
 )
 from llm_lander_tui.formats import KvFormat
-from llm_lander_tui.memory.sharding import kv_heads_per_rank
+from llm_lander_tui.memory.kv_rows import fp8_key_bytes, row_bytes
 from llm_lander_tui.models.architecture import Architecture
 from llm_lander_tui.models.cache import KvRow, RecurrentState, SpanKind, StateKind
 from llm_lander_tui.units import ceil_div, round_up
@@ -26,8 +26,6 @@ INDEXED_BLOCK_SIZE = 128
 """What block-sparse attention over grouped heads asks for (models/minimax_m3/common/indexer.py)."""
 LATENT_HYBRID_ALIGNMENT = 128
 """Beside states, latent blocks are a multiple of this (platforms/interface.py)."""
-SPARSE_FP8_LATENT_BYTES = 656
-"""Row of a sparse latent cache in FP8: 512 latent bytes, 4 FP32 scales, 64 rope values in BF16."""
 COMPRESSED_BLOCK_SIZE = 256
 """Tokens, not rows, per block of a compressed cache."""
 COMPRESSED_WINDOW_BLOCK_SIZE = 64
@@ -36,8 +34,6 @@ COMPRESSED_FP8_BYTES = 584
 PAGE_ALIGNMENT, FP8_PAGE_ALIGNMENT = 512, 576
 COMPRESSOR_PAGE = 32768
 """Bytes of a page of unfinished groups, which sets their block size (deepseek_v4/compressor.py)."""
-INDEXER_SCALE_BLOCK = 128
-"""Elements of an indexer key that share one FP32 scale."""
 
 _SPANS = {
     SpanKind.FULL: CacheKind.FULL,
@@ -124,19 +120,6 @@ def packs_pages(architecture: Architecture) -> bool:
     return any(row.compressed is not None for row, _ in architecture.kv_rows)
 
 
-def row_bytes(row: KvRow, settings: CacheSettings) -> int:
-    """Bytes of one token of one layer on one rank, without an indexer."""
-    kv = settings.kv
-    if row.latent:
-        if row.indexer_dim and kv.k.bits == 8:
-            return SPARSE_FP8_LATENT_BYTES
-        return kv.k.row_bytes(row.k_dim)
-    if row.values_are_keys:
-        return kv.k.row_bytes(row.k_elements)
-    heads = kv_heads_per_rank(row.kv_heads, settings.tensor_parallel)
-    return heads * (kv.k.row_bytes(row.k_dim) + kv.v.row_bytes(row.v_dim))
-
-
 def state_page_bytes(state: RecurrentState, settings: CacheSettings) -> int:
     """Bytes of one sequence's state of one layer on one rank.
 
@@ -167,7 +150,12 @@ def _block_size(rows: list[KvRow], state_bytes: int, settings: CacheSettings) ->
     own = LATENT_BLOCK_SIZE if latent else INDEXED_BLOCK_SIZE if indexed else BLOCK_SIZE
     asked = settings.block_size or own
     token_bytes = max(
-        (row_bytes(row, settings) for row in rows if row.span.kind is SpanKind.FULL), default=0
+        (
+            row_bytes(row, settings.kv, settings.tensor_parallel)
+            for row in rows
+            if row.span.kind is SpanKind.FULL
+        ),
+        default=0,
     )
     if not state_bytes or not token_bytes:
         return asked
@@ -178,18 +166,17 @@ def _block_size(rows: list[KvRow], state_bytes: int, settings: CacheSettings) ->
 def _row_caches(row: KvRow, block_size: int, settings: CacheSettings) -> list[LayerCache]:
     kind = _SPANS[row.span.kind]
     cache = LayerCache(
-        kind, block_size, block_size * row_bytes(row, settings), row.span.size, row.latent
+        kind,
+        block_size,
+        block_size * row_bytes(row, settings.kv, settings.tensor_parallel),
+        row.span.size,
+        row.latent,
     )
     if not row.indexer_dim:
         return [cache]
     # Beside a latent cache the keys are FP8 with scales, beside grouped heads BF16 (MiniMax-M3).
-    keys = _fp8_keys(row.indexer_dim) if row.latent else 2 * row.indexer_dim
+    keys = fp8_key_bytes(row.indexer_dim) if row.latent else 2 * row.indexer_dim
     return [cache, replace(cache, page_bytes=block_size * keys)]
-
-
-def _fp8_keys(dim: int) -> int:
-    """Bytes of an indexer's key of `dim` FP8 elements with its FP32 scales."""
-    return dim + 4 * ceil_div(dim, INDEXER_SCALE_BLOCK)
 
 
 def _compressed_caches(row: KvRow, settings: CacheSettings) -> list[LayerCache]:
@@ -215,7 +202,7 @@ def _compressed_caches(row: KvRow, settings: CacheSettings) -> list[LayerCache]:
     halves = 2 if past.indexer_dim else 1
     states = [past.dim]
     if past.indexer_dim:
-        keys = rows * _fp8_keys(past.indexer_dim)
+        keys = rows * fp8_key_bytes(past.indexer_dim)
         found.append(cache(CacheKind.FULL, COMPRESSED_BLOCK_SIZE, keys))
         states.append(past.indexer_dim)
     tokens = COMPRESSOR_PAGE // (2 * halves * past.dim * 4)

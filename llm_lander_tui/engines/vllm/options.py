@@ -211,6 +211,7 @@ def max_lora_rank(rank: int) -> int:
 V0_LONG_CONTEXT = 32768
 """Above this length the old engine computes prompts in pieces too (0.4 to 0.8)."""
 V0_CHUNK = 2048
+"""Tokens of such a piece, and of the smallest step without pieces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,11 @@ GRAPH_BYTES = 20 * MIB
 V0_GRAPH_BYTES = 10 * MIB
 """Per captured batch size of the old engine: 0.17 to 0.36 GiB for 35 sizes."""
 GRAPHS_SPREAD = 0.5
+"""Relative, over those logs."""
 GRAPHS_SOURCE = "CUDA graph memory of 20 vLLM logs, 0.17 to 2.4 GiB"
 LARGEST_CAPTURE = 512
 V0_LARGEST_CAPTURE = 256
+"""Largest batch captured, in sequences (config/vllm.py, _set_cudagraph_sizes)."""
 
 
 def capture_sizes(sequences: int, largest: int = LARGEST_CAPTURE) -> int:
