@@ -41,6 +41,7 @@ PROGRAM = (
         tooltip="Plan a server's start command that you paste",
         show=False,
     ),
+    Binding("b", "best", "best", id="best", tooltip="Take the balanced formats, and say why"),
     Binding("p", "pin", "pin", id="pin", tooltip="Compare every number with this plan"),
     Binding("u", "undo", "undo", id="undo", tooltip="Take the last change back"),
     Binding("U", "redo", "redo", id="redo", tooltip="Make it again", show=False),

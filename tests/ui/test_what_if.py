@@ -8,6 +8,7 @@ from dataclasses import replace
 from llm_lander_tui.gpus import slices
 from llm_lander_tui.gpus.gpu import Problem, Reading
 from llm_lander_tui.messages import GpusRead
+from llm_lander_tui.planner.recommend import recommend
 from llm_lander_tui.widgets import key_bar
 from llm_lander_tui.widgets.header import verdict_line
 from llm_lander_tui.widgets.key_bar import origin
@@ -197,3 +198,21 @@ async def test_a_second_mig_slice_is_refused_with_the_reason(started, source, wo
         await pilot.pause()
         assert len(state.scenario.gpus) == 2
         assert slices.ALONE in verdict_line(state.plan, None, 100).plain
+
+
+async def test_the_balanced_choice_is_taken_with_its_reason(started, world):
+    async with started() as pilot:
+        state = pilot.app.state
+        for key in ("w", "w", "k"):
+            await pilot.press(key)
+        found = recommend(state.scenario)
+        assert found.scenario.weights != state.scenario.weights
+        await pilot.press("b")
+        await world.settled(pilot)
+        assert (state.scenario.weights, state.scenario.kv) == (
+            found.scenario.weights,
+            found.scenario.kv,
+        )
+        assert [toast.message for toast in pilot.app._notifications] == [found.reason]
+        await pilot.press("u")
+        assert state.scenario.weights != found.scenario.weights
