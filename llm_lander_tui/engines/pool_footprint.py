@@ -18,7 +18,7 @@ from llm_lander_tui.memory.allocator import rank_waste
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.divisibility import parallel_problems
 from llm_lander_tui.memory.kv_rows import fp8_key_bytes, row_bytes
-from llm_lander_tui.memory.ranks import rank_weights, rope_table_bytes
+from llm_lander_tui.memory.ranks import Kernels, rank_weights, rope_table_bytes
 from llm_lander_tui.memory.sharding import kv_heads_per_rank, pipeline_stages
 from llm_lander_tui.memory.step import dense_elements, expert_elements
 from llm_lander_tui.memory.weights import weights_of
@@ -221,7 +221,7 @@ def _ranks(scenario: Scenario, rules: PoolRules) -> tuple[_Rank, ...]:
     architecture, degrees = scenario.model.architecture, rules.degrees
     tp, pp = degrees.tensor, degrees.pipeline
     weights = weights_of(architecture, scenario.weights)
-    stages_held = rank_weights(architecture, scenario.weights, degrees, rules.tile)
+    stages_held = rank_weights(architecture, scenario.weights, degrees, Kernels(rules.tile))
     stages = pipeline_stages(len(architecture.layers), pp, degrees.remainder)
     tables = rope_table_bytes(architecture, ROPE_BYTES)
     working = rules.activations.bytes + rules.graphs.bytes

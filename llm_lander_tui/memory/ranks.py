@@ -31,6 +31,24 @@ UNPADDED = Tile()
 
 
 @dataclass(frozen=True, slots=True)
+class Kernels:
+    """What an engine's kernels keep of quantised matrices once they are loaded.
+
+    `tile` is what experts in MXFP4 are padded to. Without `fp8` a card runs FP8 weights on Marlin's
+    kernels, which repeat block scales for each output. Of GPTQ's dense matrices the packed
+    `zero_points` and the `order` of the inputs (g_idx) may be left out.
+    """
+
+    tile: Tile = UNPADDED
+    fp8: bool = True
+    zero_points: bool = True
+    order: bool = True
+
+
+AS_STORED = Kernels()
+
+
+@dataclass(frozen=True, slots=True)
 class RankWeights:
     """Weight bytes of one rank of a pipeline stage."""
 
@@ -42,6 +60,8 @@ class RankWeights:
     """What fills the kernels' tiles."""
     scales: int = 0
     """What block scales grow by where they are repeated for each output."""
+    dropped: int = 0
+    """Zero points and input orders among the tensors that the kernels do not keep."""
 
 
 @lru_cache(maxsize=1024)
@@ -49,17 +69,13 @@ def rank_weights(
     architecture: Architecture,
     recipe: Recipe,
     degrees: Degrees,
-    tile: Tile = UNPADDED,
-    *,
-    fp8_kernels: bool = True,
+    kernels: Kernels = AS_STORED,
 ) -> tuple[RankWeights, ...]:
-    """What each pipeline stage holds on each of its ranks.
-
-    Without `fp8_kernels` FP8 weights run on Marlin's, which repeat scales for each output.
-    """
+    """What each pipeline stage holds on each of its ranks."""
     weights = weights_of(architecture, recipe)
-    padding = _padding_by_layer(weights, degrees, tile)
-    scales = {} if fp8_kernels else _repeated_scales(weights, degrees)
+    padding = _padding_by_layer(weights, degrees, kernels.tile)
+    scales = {} if kernels.fp8 else _repeated_scales(weights, degrees)
+    dropped = _dropped(weights, degrees, kernels)
     stages = pipeline_stages(len(architecture.layers), degrees.pipeline, degrees.remainder)
     return tuple(
         RankWeights(
@@ -67,6 +83,7 @@ def rank_weights(
             sum(_absorbed_bytes(architecture.layers[i], degrees.tensor) for i in stage),
             sum(padding.get(i, 0) for i in stage),
             sum(scales.get(i, 0) for i in stage),
+            sum(dropped.get(i, 0) for i in stage),
         )
         for tensors, stage in zip(stage_bytes(weights, degrees), stages, strict=True)
     )
@@ -110,6 +127,26 @@ def _repeated_scales(weights: Weights, degrees: Degrees) -> dict[int, int]:
         stored = storage.scale_bytes * wide * ceil_div(rows, storage.block_rows)
         more = copies * (MARLIN_SCALE_BYTES * wide * rows - stored)
         found[weight.layer] = found.get(weight.layer, 0) + more
+    return found
+
+
+def _dropped(weights: Weights, degrees: Degrees, kernels: Kernels) -> dict[int, int]:
+    """Bytes by layer of GPTQ's zero points and input orders that are not kept
+    (vllm quantization/kernels/mixed_precision/marlin.py, process_weights_after_loading).
+    """
+    found: dict[int, int] = {}
+    if kernels.zero_points and kernels.order:
+        return found
+    for weight in weights.tensors:
+        storage = weight.storage
+        if not isinstance(storage, ScaledStorage) or not storage.name.startswith("gptq"):
+            continue
+        if weight.layer is None or weight.tensor.shard in (Shard.EXPERTS, Shard.EXPERTS_ROW):
+            continue
+        rows, columns, _ = shard_shape(weight.tensor, degrees)
+        less = 0 if kernels.zero_points else storage.zero_point_bytes(rows, columns)
+        less += 0 if kernels.order else columns * storage.per_column
+        found[weight.layer] = found.get(weight.layer, 0) + less
     return found
 
 

@@ -36,11 +36,16 @@ class ScaledStorage:
         return (
             ceil(rows * columns * self.bits / 8)
             + tall * wide * self.scale_bytes
-            + wide * 4 * ceil_div(rows * self.zero_bits, 32)
+            + self.zero_point_bytes(rows, columns)
             + columns * self.per_column
             + rows * self.per_row
             + self.per_matrix
         )
+
+    def zero_point_bytes(self, rows: int, columns: int) -> int:
+        """Bytes of the zero points of `rows` x `columns` elements, packed into 32-bit words."""
+        wide = ceil_div(columns, self.block_columns) if self.block_columns else 1
+        return wide * 4 * ceil_div(rows * self.zero_bits, 32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,30 @@ def test_cards_without_fp8_hold_a_scale_for_each_output(name: str, more: bool) -
         assert f"{format_bytes(repeated)} more of FP8 scales" in found.why
 
 
+@pytest.mark.parametrize(
+    ("name", "stated", "zeros", "order"),
+    [
+        ("A10G", {}, False, False),
+        ("A10G", {"sym": True, "desc_act": True}, False, True),
+        ("A10G", {"sym": False, "desc_act": False}, True, False),
+        ("T4", {}, True, False),
+    ],
+)
+def test_kernels_keep_of_gptq_what_they_read(name: str, stated: dict, zeros: bool, order: bool):
+    """A word of 32 bits for 8 zero points of 4 bits, and one for the place of each input."""
+    gpus = (catalog.hypothetical(catalog.find(name), 0),)
+    asked = scenario("Qwen/Qwen3-8B", "GPTQ-4bit-g128", gpus)
+    asked = replace(asked, model=replace(asked.model, quantization=stated or None))
+    found = VLLM.footprint(asked).weight_bytes
+    linear = 2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 12288 * 4096
+    inputs = 3 * 4096 + 4096 + 2 * 4096 + 12288
+    rope = 2 * 40960 * 128
+    # The table and the head at 16 bits, two norms a layer, one of 128 for q and for k.
+    plain = 2 * 2 * 151936 * 4096 + 2 * 4096 + 36 * 2 * (2 * 4096 + 2 * 128) + rope
+    words = 36 * (zeros * linear // 128 // 2 + order * 4 * inputs)
+    assert found == plain + 36 * (linear // 2 + 2 * linear // 128) + words
+
+
 def test_a_stage_of_an_old_release_takes_all_that_is_left_over() -> None:
     sizes = {}
     for version in ("0.7.3", "0.8.0"):

@@ -20,11 +20,11 @@ from llm_lander_tui.engines.vllm.kv_planner import KvPlan, PagingRules
 from llm_lander_tui.engines.vllm.layer_caches import CacheSettings, cache_groups
 from llm_lander_tui.engines.vllm.options import Batch, VllmOptions, batching_of, rules_of
 from llm_lander_tui.engines.vllm.report import startup_report
-from llm_lander_tui.engines.vllm.weights import multiplies_fp8, prediction_layers, tile_of
+from llm_lander_tui.engines.vllm.weights import kernels_of, prediction_layers
 from llm_lander_tui.gpus.context import cuda_context_bytes
 from llm_lander_tui.memory.degrees import Degrees
 from llm_lander_tui.memory.divisibility import parallel_problems
-from llm_lander_tui.memory.ranks import UNPADDED, rank_weights, rope_table_bytes
+from llm_lander_tui.memory.ranks import rank_weights, rope_table_bytes
 from llm_lander_tui.memory.sharding import pipeline_stages
 from llm_lander_tui.memory.weights import weights_of
 from llm_lander_tui.models.architecture import Architecture
@@ -67,14 +67,9 @@ class VllmFootprint:
         self._stages = pipeline_stages(
             len(self._architecture.layers), self.degrees.pipeline, self.degrees.remainder
         )
-        version, gpus = self.rules.version, scenario.gpus
-        self._weights = rank_weights(
-            self._architecture,
-            scenario.weights,
-            self.degrees,
-            tile_of(gpus[0], version) if gpus else UNPADDED,
-            fp8_kernels=all(multiplies_fp8(gpu) for gpu in gpus),
-        )
+        model, version = scenario.model, self.rules.version
+        kernels = kernels_of(scenario.gpus, version, model.quantization)
+        self._weights = rank_weights(self._architecture, scenario.weights, self.degrees, kernels)
         self._laws = self._activation_laws()
         self._graphs = profile.graphs(
             self.rules, self._batching.sequences, enforce_eager=options.enforce_eager

@@ -40,11 +40,15 @@ def weights_item(
     ):
         if size:
             why += f", {format_bytes(size)} {what}"
+    if weights.dropped:
+        dropped = format_bytes(weights.dropped)
+        why += f", less {dropped} of zero points and input orders that the kernels do not keep"
     why += left_out(scenario.model.architecture)
     if offloaded:
         why += f", less {format_bytes(offloaded)} in host memory"
-    size = weights.tensors + rope + weights.absorbed + weights.padding + weights.scales - offloaded
-    return Allocation(gpu, Kind.WEIGHTS, size, Known.EXACT, why, source=WEIGHTS_SOURCE)
+    held = weights.tensors + rope + weights.absorbed + weights.padding + weights.scales
+    held -= weights.dropped + offloaded
+    return Allocation(gpu, Kind.WEIGHTS, held, Known.EXACT, why, source=WEIGHTS_SOURCE)
 
 
 def on_gpu(a: Allocation, gpu: int) -> Allocation:

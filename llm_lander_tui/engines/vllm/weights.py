@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from llm_lander_tui.engines.vllm.options import Version
 from llm_lander_tui.gpus.gpu import Gpu
-from llm_lander_tui.memory.ranks import Tile
+from llm_lander_tui.memory.ranks import AS_STORED, Kernels, Tile
 from llm_lander_tui.models.architecture import Architecture
 
 HOPPER_TILE = Tile(256)
@@ -22,15 +23,29 @@ FP8_SINCE = (8, 9)
 """Compute capability that multiplies FP8; older cards run Marlin's weight-only kernels."""
 
 
-def tile_of(gpu: Gpu, version: Version) -> Tile:
-    """The tile of the MXFP4 kernels that a release of vLLM chooses on a card."""
-    hopper = gpu.capability is not None and gpu.capability[0] == 9
-    return HOPPER_TILE if hopper and version >= TRITON_SINCE else MARLIN_TILE
+MARLIN_SINCE = (8, 0)
+"""Compute capability of Marlin's kernels; older cards run ExLlama's, which read zero points."""
 
 
-def multiplies_fp8(gpu: Gpu) -> bool:
-    """Whether a card computes in FP8; one that is not known is taken to."""
-    return gpu.capability is None or gpu.capability >= FP8_SINCE
+def kernels_of(
+    gpus: Sequence[Gpu], version: Version, quantization: Mapping[str, object] | None
+) -> Kernels:
+    """What the kernels that a release of vLLM chooses on these cards keep of weights.
+
+    `quantization` is the checkpoint's own: GPTQ without symmetry needs its zero points, and one of
+    activation order its input order. A card that is not known is taken for one of today's.
+    """
+    if not gpus:
+        return AS_STORED
+    stated = quantization or {}
+    oldest = min((g.capability for g in gpus if g.capability is not None), default=FP8_SINCE)
+    hopper = gpus[0].capability is not None and gpus[0].capability[0] == 9
+    return Kernels(
+        HOPPER_TILE if hopper and version >= TRITON_SINCE else MARLIN_TILE,
+        fp8=oldest >= FP8_SINCE,
+        zero_points=oldest < MARLIN_SINCE or stated.get("sym") is False,
+        order=stated.get("desc_act") is True,
+    )
 
 
 @lru_cache(maxsize=64)
