@@ -72,10 +72,19 @@ def distinct(records: Iterable[Record]) -> tuple[list[Record], int]:
     kept: list[Record] = []
     repeated = 0
     for record in records:
-        content = json.dumps(record, sort_keys=True)
+        content = _content(record)
         if content in seen:
             repeated += 1
-        else:
+            continue
+        kept.append(record)
+        if content is not None:
             seen.add(content)
-            kept.append(record)
     return kept, repeated
+
+
+def _content(record: Record) -> str | None:
+    """The record as one text; None where it nests too deeply to be written."""
+    try:
+        return json.dumps(record, sort_keys=True)
+    except RecursionError:
+        return None

@@ -231,6 +231,15 @@ def test_hostile_files_never_end_the_run(tmp_path, capsys, content):
     assert "records of" in capsys.readouterr().out
 
 
+def test_records_of_every_depth_are_read_or_left_out(tmp_path, capsys):
+    """A parser that still reads a line may stand where a writer no longer can."""
+    deep = ("[" * depth + "]" * depth for depth in range(880, 1010, 3))
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"id": "x", "measured": {nest}}}\n' for nest in deep))
+    assert command.run([str(path)], as_json=True) == 0
+    assert all("skipped" in row for row in lines(capsys))
+
+
 def test_a_directory_of_configs_that_is_not_there_is_said(tmp_path):
     path = write(tmp_path / "a.jsonl", SGLANG)
     with pytest.raises(SourceError, match="no directory of configs"):
