@@ -81,7 +81,7 @@ class Sheets(App[int]):
             return
         command = plan.scenario.engine.command(plan.scenario, plan.scenario.context)
         self.copy_to_clipboard(command)
-        self.push_screen(CommandSheet(command, plan))
+        self.push_screen(CommandSheet(command, plan, self.size.width))
 
     def action_knobs(self) -> None:
         """Every knob in one place."""

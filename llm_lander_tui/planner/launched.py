@@ -25,7 +25,7 @@ from llm_lander_tui.planner.named import NamedModel, by_name
 from llm_lander_tui.planner.question import Question
 from llm_lander_tui.planner.scenario import Lora
 from llm_lander_tui.planner.served import Served
-from llm_lander_tui.planner.shell import assignments, command_words, until_end
+from llm_lander_tui.planner.shell import assignments, command_words, unfolded, until_end
 from llm_lander_tui.planner.snippets import Found, read_modelfile, read_snippet
 
 _INLINE_FILE = re.compile(r"--(?:extra_llm_api_options|config)[ =]<\(printf '([^']*)'\)")
@@ -88,7 +88,7 @@ def parse_command(
     """
     if not isinstance(command, str) and len(command) == 1:
         command = command[0]
-    text = command if isinstance(command, str) else shlex.join(command)
+    text = unfolded(command if isinstance(command, str) else shlex.join(command))
     snippet = read_snippet(text)
     if snippet is not None:
         engine, found = snippet

@@ -79,6 +79,69 @@ def assignments(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def folded(command: str, width: int) -> str:
+    """The same command in lines of at most `width` characters, as far as its words allow.
+
+    Shell lines go on after a backslash, with each flag beside its value; Python in a heredoc is
+    broken inside brackets, a comment goes on in another one.
+    """
+    lines, end = [], ""
+    for line in command.splitlines():
+        if len(line) <= width:
+            lines.append(line)
+        elif line.startswith("#"):
+            lines += _filled([f"{word} " for word in line.split()], width, "", COMMENT)
+        elif end:
+            lines += _filled(_ARGUMENTS.findall(line), width, "", _INDENT)
+        else:
+            lines += _filled(_with_values(_TOKENS.findall(line)), width, "\\", _INDENT)
+        if heredoc := _HEREDOC.search(line):
+            end = heredoc[1]
+        elif line.strip() == end:
+            end = ""
+    return "\n".join(lines)
+
+
+_TOKENS = re.compile(r"(?:[^\s'\"]|'[^']*'|\"[^\"]*\")+")
+_ARGUMENTS = re.compile(r"(?:[^,('\"]|'[^']*'|\"[^\"]*\")*(?:[,(]|$)")
+_INDENT = "    "
+COMMENT = "#     "
+"""Begins the line in which a comment goes on."""
+
+
+def unfolded(text: str) -> str:
+    """A text with the comments whole that `folded` broke."""
+    return text.replace(f"\n{COMMENT}", " ")
+
+
+def _with_values(words: Iterable[str]) -> Iterator[str]:
+    """Words with a blank behind them, a flag together with its value."""
+    flag = ""
+    for word in words:
+        if word.startswith("-") and flag:
+            yield flag
+        if word.startswith("-"):
+            flag = f"{word} "
+        else:
+            yield f"{flag}{word} "
+            flag = ""
+    if flag:
+        yield flag
+
+
+def _filled(pieces: Iterable[str], width: int, mark: str, indent: str) -> list[str]:
+    """Pieces in lines of at most `width` cells, each but the last ending in `mark`."""
+    lines = [""]
+    for piece in pieces:
+        if lines[-1].strip() and len(lines[-1] + piece.rstrip()) + 2 * len(mark) > width:
+            lines[-1] = lines[-1].rstrip() + (f" {mark}" if mark else "")
+            lines.append(indent + piece.lstrip())
+        else:
+            lines[-1] += piece
+    lines[-1] = lines[-1].rstrip()
+    return lines
+
+
 def _words(lines: Iterable[str]) -> list[str]:
     found: list[str] = []
     waiting = ""

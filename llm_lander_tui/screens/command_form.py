@@ -99,8 +99,10 @@ class CommandForm(ModalScreen[str]):
     def on_mount(self) -> None:
         """Show what is understood of what was typed before."""
         text = self.query_one(CommandText)
-        text.select_all()
-        self._read()
+        if self._read():
+            text.select_all()
+        else:
+            text.move_cursor(text.document.end)
 
     @on(TextArea.Changed)
     def _changed(self) -> None:
@@ -112,7 +114,9 @@ class CommandForm(ModalScreen[str]):
         """The lines took it: nothing is left for the app."""
         event.stop()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Say what is understood; whether all can be planned, and other text may replace it."""
+        done = True
         said: tuple[Content, ...]
         if not self.text.strip():
             said = tuple(Content.styled(line, QUIET) for line in HINTS)
@@ -120,12 +124,14 @@ class CommandForm(ModalScreen[str]):
             try:
                 launched = parse_command(self.text)
             except UsageError as error:
+                done = False
                 style = QUIET if unfinished(self.text) else BAD
                 said = (Content.styled(error.message, style), Content.styled(error.remedy, QUIET))
             else:
                 notes = (Content.styled(f"! {line}", WARN) for line in launched.said)
                 said = (Content.styled(launched.in_words, GOOD), *notes)
         self.query_one(Understood).show(said)
+        return done
 
     def plan(self) -> None:
         """Hand the command over, if it can be read."""

@@ -48,7 +48,7 @@ def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
         Line(
             "theme",
             settings.theme,
-            "colours; ansi-dark and ansi-light use the terminal's own",
+            "ansi-…: the terminal's own colours",
             lambda s, by: replace(s, theme=choices.step(themes, s.theme, by)),
         ),
         Line(
@@ -60,13 +60,13 @@ def lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]:
         Line(
             "margin",
             format_bytes(settings.margin_mib * MIB),
-            "kept free on each GPU in a new session",
+            "kept free on each GPU at the start",
             lambda s, by: replace(s, margin_mib=choices.step(MARGINS, s.margin_mib, by)),
         ),
         Line(
             "units",
             Units(settings.units).large[1],
-            "of sizes: GiB is 1024³ bytes, GB is 1000³",
+            "GiB = 1024³ bytes, GB = 1000³",
             lambda s, by: replace(s, units=choices.step(names, s.units, by)),
         ),
         Line(
@@ -159,7 +159,7 @@ class SettingRows(Rows):
 
 def _row(name: str, value: str, about: str, width: int) -> Content:
     line = Content.assemble(
-        fitted(Content(name), 24), (fitted(Content(value), 20).plain, KEY), (about, QUIET)
+        fitted(Content(name), 23), (fitted(Content(value), 17).plain, KEY), (about, QUIET)
     )
     return fitted(line, width)
 
