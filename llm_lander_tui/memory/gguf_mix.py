@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -86,6 +86,10 @@ def _more(position: int, count: int) -> bool:
     )  # fmt: skip
 
 
+_COUNTED = (Role.VALUE, Role.DOWN, Role.UP, Role.GATE)
+"""Kinds of tensors whose type may hang on how many of them came before."""
+
+
 @dataclass(slots=True)
 class _Mix:
     """One run over a file's tensors in order; counts as llama-quantize counts."""
@@ -99,9 +103,19 @@ class _Mix:
     down: int = 0
     up: int = 0
     gate: int = 0
+    known: dict[int, str] = field(default_factory=dict)
+    """Types of tensors that do not hang on the running counts; equal layers share theirs."""
 
     def chosen(self, entry: GgufTensor) -> str:
         """The ggml type of a tensor that may be quantised."""
+        if entry.role in _COUNTED:
+            return self._chosen(entry)
+        kind = self.known.get(id(entry.tensor))
+        if kind is None:
+            kind = self.known[id(entry.tensor)] = self._chosen(entry)
+        return kind
+
+    def _chosen(self, entry: GgufTensor) -> str:
         default = FILE_TYPES[self.file_type][0]
         if GGML_TYPE_BY_NAME[default].size == 1:
             return default

@@ -44,23 +44,24 @@ def model_buffers(weights: Weights, placement: Placement, cpu_moe_layers: int) -
     has_head = any(t.layer is None and t.tensor.part is Part.LM_HEAD for t in weights.tensors)
     # Equal layers share their tensor and storage objects, so each is padded once.
     padded: dict[tuple[int, int, bool], int] = {}
-    for t, size in zip(weights.tensors, weights.sizes, strict=True):
-        if t.tensor.part is Part.TOWER:
+    for t in weights.tensors:
+        tensor, layer = t.tensor, t.layer
+        if tensor.part is Part.TOWER:
             continue
-        if t.layer is None:
-            is_table = t.tensor.part is Part.EMBEDDING
+        if layer is None:
+            is_table = tensor.part is Part.EMBEDDING
             device = HOST if is_table else placement.output
-            copied = is_table and t.tensor.name == "token_embd" and not has_head
+            copied = is_table and tensor.name == "token_embd" and not has_head
             if copied and placement.output != HOST:
                 head_copy = _tensor_bytes(t, placement.output)
                 held[placement.output] = held.get(placement.output, 0) + head_copy
         else:
-            device = placement.layers[t.layer]
-            if t.layer < cpu_moe_layers and t.tensor.shard in EXPERT_SHARDS:
+            device = placement.layers[layer]
+            if layer < cpu_moe_layers and tensor.shard in EXPERT_SHARDS:
                 device = HOST
-        if device == HOST and t.tensor.part is not Part.EMBEDDING:
-            host_weights[t.layer, t.tensor.name, t.tensor.bias] = size
-        key = id(t.tensor), id(t.storage), device == HOST
+        if device == HOST and tensor.part is not Part.EMBEDDING:
+            host_weights[layer, tensor.name, tensor.bias] = t.bytes
+        key = id(tensor), id(t.storage), device == HOST
         taken = padded.get(key)
         if taken is None:
             taken = padded[key] = _tensor_bytes(t, device)
