@@ -56,8 +56,8 @@ class LanderState(DOMNode):
         self.done: list[Asked] = []
 
     def watch_reading(self, reading: Reading | None) -> None:
-        """Plan with the new free memory, in steps."""
-        if reading is not None:
+        """Plan with the new free memory, in steps; with the last known where none is told."""
+        if reading is not None and (reading.gpus or reading.problem is None):
             self.fleet = self.fleet.read(reading.gpus)
 
     def watch_fleet(self, fleet: Fleet) -> None:

@@ -56,9 +56,9 @@ class GpuList(Rows):
 
     @property
     def cards(self) -> tuple[Gpu, ...]:
-        """Real cards with their sensors, then hypothetical ones."""
-        reading = self.state.reading
-        return (*(reading.gpus if reading else ()), *self.state.fleet.hypothetical)
+        """Real cards with their sensors, as last known without a driver; hypothetical ones."""
+        reading, fleet = self.state.reading, self.state.fleet
+        return (*((reading.gpus if reading else ()) or fleet.real), *fleet.hypothetical)
 
     @property
     def card(self) -> Gpu | None:

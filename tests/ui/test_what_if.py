@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
+from textual import events
+
 from llm_lander_tui.gpus import slices
-from llm_lander_tui.gpus.gpu import Problem, Reading
+from llm_lander_tui.gpus.gpu import GpuProcess, Problem, Reading
 from llm_lander_tui.messages import GpusRead
 from llm_lander_tui.planner.recommend import recommend
+from llm_lander_tui.units import MIB
 from llm_lander_tui.widgets import key_bar
-from llm_lander_tui.widgets.header import verdict_line
+from llm_lander_tui.widgets.header import division_in_words, gpus_in_words, verdict_line
 from llm_lander_tui.widgets.key_bar import origin
+from llm_lander_tui.widgets.process_list import ProcessList
 
 
 async def test_starts_on_a_what_if_gpu_without_a_driver(started):
@@ -216,3 +221,82 @@ async def test_the_balanced_choice_is_taken_with_its_reason(started, world):
         assert [toast.message for toast in pilot.app._notifications] == [found.reason]
         await pilot.press("u")
         assert state.scenario.weights != found.scenario.weights
+
+
+HOSTILE = (
+    None, "", "   ", "x" * 10_000, "[/x] [bold", "\ufffd\ufffd", "a\nb\tc", "模型 服务器 🚀 👩‍👩‍👧",
+    "\x1b[31mred", "'\"`$(rm -rf)", "python", "python -c", "-m", "/", "\\", "::", "e\u0301" * 300,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 36)])
+async def test_processes_of_any_name_are_listed_with_their_cost(started, source, world, size):
+    tenants = tuple(
+        GpuProcess(n, None if n % 5 == 4 else (n + 1) * MIB, None if n % 3 else "u" * 40, command)
+        for n, command in enumerate(HOSTILE)
+    )
+    source.reading = Reading(gpus=(world.card(0, 20, tenants), world.card(1, 20)))
+    async with started(size) as pilot:
+        await pilot.press("1", "tab")
+        rows = pilot.app.screen.query_one(ProcessList)
+        assert len(rows.processes) == len(HOSTILE)
+        for _ in HOSTILE:
+            await pilot.press("down")
+            lines = rows.content_lines(rows.size.width, rows.size.height)
+            assert all(line.cell_length <= rows.size.width for line in lines)
+            await pilot.press("enter")
+            await pilot.pause()
+            assert pilot.app.state.status, "a process that cannot be planned says why"
+        text = "\n".join(s.text for s in pilot.app.screen._compositor.render_strips())
+        assert text.replace("\n", "").replace("\u200d", "").isprintable()
+
+
+async def test_keys_held_down_and_a_driver_that_goes_lose_nothing(started, source, world):
+    source.reading = world.two_cards()
+    gone = Reading(problem=Problem("Driver gone", "The driver was unloaded.", "Load it again."))
+    async with started((80, 24)) as pilot:
+        state = pilot.app.state
+        keys = ["1", "down", "space", "up", "space", "r", "tab", "enter", "escape", "g", "G", "d"]
+        keys += ["comma", "right", "left", "down", "right", "escape", "2", "3", "w", "u", "1"]
+        for turn in range(3):
+            for key in keys:
+                pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            source.reading = gone if turn == 1 else world.two_cards()
+            await pilot.press("r")
+            await world.settled(pilot)
+        assert state.plan is not None
+        assert len(state.reading.gpus) == 2
+        source.reading = gone
+        await pilot.press("e", "T")
+        before = state.scenario
+        await pilot.press("1", "r")
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if state.reading.problem is not None:
+                break
+        for key in (
+            "down",
+            "space",
+            "enter",
+            "tab",
+            "enter",
+            "d",
+            "x",
+            "escape",
+            "comma",
+            "escape",
+        ):
+            await pilot.press(key)
+        assert state.scenario.model == before.model
+        assert state.plan is not None, "the question is answered still"
+
+
+async def test_the_header_names_every_way_in_which_a_model_is_divided(started, source, world):
+    source.reading = world.two_cards()
+    async with started() as pilot:
+        scenario = replace(pilot.app.state.scenario, tensor_parallel=2)
+        assert division_in_words(scenario) == "TP2"
+        piped = replace(scenario, tensor_parallel=1, pipeline_parallel=2)
+        assert division_in_words(piped) == "TP1·PP2"
+        assert gpus_in_words(scenario.gpus, 40) == "2×RTX 4090"
+        assert gpus_in_words(scenario.gpus, 7) == "2×RTX…"
