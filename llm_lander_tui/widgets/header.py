@@ -59,16 +59,19 @@ def scenario_line(scenario: Scenario, width: int) -> Content:
     """Every knob beside its key; the model's name takes what is left."""
     roomy = width >= ROOMY
     tokens = format_tokens if roomy else format_tokens_short
+    divided = len(scenario.gpus) > 1 and scenario.engine.tensor_parallel
+    division = division_in_words(scenario) if divided else ""
+    cards = 24 if roomy else (14 if width >= 76 else 9) - max(0, len(division) - len("TP2"))
     knobs = [
         ("w", scenario.weights.name),
         ("k", scenario.kv.name),
         ("e", scenario.engine.title if roomy else scenario.engine.id),
-        ("g", gpus_in_words(scenario.gpus, 24 if roomy else 14 if width >= 76 else 9)),
+        ("g", gpus_in_words(scenario.gpus, max(6, cards))),
         ("[ ]" if roomy else "[]", tokens(scenario.context)),
         ("c", f"{scenario.concurrency}"),
     ]
-    if len(scenario.gpus) > 1 and scenario.engine.tensor_parallel:
-        knobs.append(("t", f"TP{scenario.tensor_parallel}"))
+    if division:
+        knobs.append(("t", division))
     gap = "   " if roomy else "  "
     cells = Content("").join(
         [Content.assemble(gap, (name, KEY), " ", value) for name, value in knobs]
@@ -80,13 +83,22 @@ def scenario_line(scenario: Scenario, width: int) -> Content:
     return fitted(Content.assemble(" ", (shortened(name, max(8, room)), "bold"), cells), width)
 
 
+def division_in_words(scenario: Scenario) -> str:
+    """`TP2`, and where the model is divided by layers or copied too, `TP2·PP2·DP2`."""
+    from llm_lander_tui.engines.rank_cards import copies_of
+
+    others = (("PP", scenario.pipeline_parallel), ("DP", copies_of(scenario.options)))
+    more = [f"{name}{degree}" for name, degree in others if degree > 1]
+    return "·".join([f"TP{scenario.tensor_parallel}", *more])
+
+
 def gpus_in_words(gpus: Sequence[Gpu], width: int) -> str:
     """`2×RTX 4090 + L40S`."""
     if not gpus:
         return "none"
     counts = Counter(short_gpu(gpu.name) for gpu in gpus)
     text = " + ".join(f"{n}×{name}" if n > 1 else name for name, n in counts.items())
-    return text if len(text) <= width else shortened(text, width)
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 def badge(plan: Plan) -> Content:
