@@ -80,6 +80,8 @@ class WayBack(Sheets):
         except LanderError as error:
             self.say(error)
             return
+        held = "What it holds now counts as in use."
+        launched = replace(launched, warnings=(held, *launched.warnings))
         if launched.visible is None:
             cards = [
                 card

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from llm_lander_tui.app import LanderApp
 
 MARGINS = (0, 100, 250, 500, 750, 1000, 1500, 2000, 3000, 4000)
+KEPT = frozenset((
+    "up", "down", "left", "right", "tab", "shift+tab", "enter", "escape", "backspace", "delete",
+    "home", "end", "pageup", "pagedown", "space", "ctrl+c", "ctrl+p", "ctrl+q",
+))  # fmt: skip
+"""Keys that lists, input lines and the program itself need."""
 RATES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -85,7 +90,7 @@ class SettingRows(Rows):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "change(-1)", "before", show=False),
         Binding("right", "change(1)", "next", show=False),
-        Binding("enter", "change(1)", "change", show=False),
+        Binding("enter", "choose", "change", show=False),
         Binding("backspace,delete", "usual_key", "usual key", show=False),
     ]
 
@@ -120,13 +125,19 @@ class SettingRows(Rows):
         return found
 
     def action_change(self, by: int) -> None:
-        """Step a setting, or wait for a key."""
+        """Step a setting; a key is changed by enter alone, so that arrows take none by accident."""
         found = self.settings_lines()
         if self.cursor < len(found):
             self.lander.change_settings(found[self.cursor].step(self.lander.settings, by))
+            self.redraw()
+
+    def action_choose(self) -> None:
+        """Step a setting, or wait for a key."""
+        if self.cursor < len(self.settings_lines()):
+            self.action_change(1)
         else:
             self.waiting = True
-        self.redraw()
+            self.redraw()
 
     def action_usual_key(self) -> None:
         """Give a binding its own key back."""
@@ -148,6 +159,9 @@ class SettingRows(Rows):
     def _set_key(self, binding: Binding, key: str | None) -> None:
         keys = {k: v for k, v in self.lander.settings.keys.items() if k != binding.id}
         taken = {keys.get(b.id or "", b.key): b for b in self.keyed if b.id != binding.id}
+        if key in KEPT:
+            self.notify(f"{written(key)} moves, chooses or leaves, everywhere.", markup=False)
+            return
         if key is not None and key in taken:
             self.notify(f"{written(key)} already does: {taken[key].description}.", markup=False)
             return

@@ -15,6 +15,7 @@ from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.screens.failure import FailureSheet
 from llm_lander_tui.screens.finder import ModelFinder
 from llm_lander_tui.screens.manual import ManualForm
+from llm_lander_tui.screens.settings import SettingsSheet
 from llm_lander_tui.storage import settings
 from llm_lander_tui.units import GIB
 from llm_lander_tui.widgets.hits import Hits
@@ -118,6 +119,18 @@ async def test_settings_are_kept_and_keys_can_be_changed(started, tmp_path):
         before = pilot.app.state.scenario.weights
         await pilot.press("z")
         assert pilot.app.state.scenario.weights != before
+
+
+async def test_arrows_take_no_key_and_needed_keys_are_not_given_away(started, tmp_path):
+    async with started() as pilot:
+        await pilot.press("comma", *["down"] * 6, "right", "down", "left", "up", "delete")
+        for key in ("down", "tab", "enter", "space", "ctrl+p", "e"):  # e: the next engine's
+            await pilot.press("enter", key)
+            await pilot.pause()
+        assert not settings.load(tmp_path / "settings.toml").keys
+        await pilot.press("enter", "escape", "escape")
+        assert not settings.load(tmp_path / "settings.toml").keys
+        assert not isinstance(pilot.app.screen, SettingsSheet)
 
 
 def shown(pilot) -> str:
