@@ -11,7 +11,7 @@ from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.planner.glance import Glance
 from llm_lander_tui.units import format_count, format_tokens
 from llm_lander_tui.widgets.lines import Lines
-from llm_lander_tui.widgets.rows import Rows
+from llm_lander_tui.widgets.rows import Lazy, Rows
 from llm_lander_tui.widgets.words import (
     BAD,
     GOOD,
@@ -112,6 +112,7 @@ class Hits(Rows):
 
     def headings(self, width: int) -> Sequence[Content]:
         """The columns; a mark on the one that is sorted by."""
+        width -= self._three_digits
         line = _columns(
             self._heading("model", "name"),
             "from",
@@ -134,7 +135,13 @@ class Hits(Rows):
 
     def rows(self, width: int) -> Sequence[Content]:
         """A model a row."""
-        return [self._row(hit, width) for hit in self.hits]
+        width -= self._three_digits
+        return Lazy(len(self.hits), lambda n: self._row(self.hits[n], width))
+
+    @property
+    def _three_digits(self) -> int:
+        """A column more for how many hits are hidden, where that takes three digits."""
+        return int(len(self.hits) >= 100)
 
     def _row(self, hit: Hit, width: int) -> Content:
         seen = self.seen.get(hit.name)

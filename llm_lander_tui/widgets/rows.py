@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -20,6 +20,28 @@ if TYPE_CHECKING:
 
 MARK = 4
 """Cells at the right that tell how many rows are hidden."""
+
+
+class Lazy(Sequence[Content]):
+    """Rows of which only those that are looked at are made: for lists of hundreds."""
+
+    def __init__(self, count: int, make: Callable[[int], Content]) -> None:
+        self._range = range(count)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+    @overload
+    def __getitem__(self, index: int) -> Content: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Content]: ...
+
+    def __getitem__(self, index: int | slice) -> Content | list[Content]:
+        if isinstance(index, slice):
+            return [self._make(n) for n in self._range[index]]
+        return self._make(self._range[index])
 
 
 class Rows(Lines, can_focus=True):
@@ -97,13 +119,13 @@ class Rows(Lines, can_focus=True):
 
     def content_lines(self, width: int, height: int) -> Sequence[Content]:
         """Headings, then as many rows as there is room for, the cursor's among them."""
-        headings, lines = list(self.headings(width)), list(self.rows(width))
+        headings, lines = list(self.headings(width)), self.rows(width)
         size = self.per_row
         count = len(lines) // size
         room = max(1, (height - len(headings)) // size) if height else count
-        if count > room and width > 4 * MARK:
-            headings = list(self.headings(width - MARK))
-            lines = [fitted(line, width) for line in self.rows(width - MARK)]
+        marked = count > room and width > 4 * MARK
+        if marked:
+            headings, lines = list(self.headings(width - MARK)), self.rows(width - MARK)
         cursor = min(self.cursor, max(0, count - 1))
         top = max(0, min(self._top, count - room))
         top = cursor if cursor < top else max(top, cursor - room + 1)
@@ -111,7 +133,9 @@ class Rows(Lines, can_focus=True):
             self._centred = False
             top = max(0, min(cursor - room // 2, count - room))
         self._top = top
-        shown = lines[top * size : (top + room) * size]
+        shown = list(lines[top * size : (top + room) * size])
+        if marked:
+            shown = [fitted(line, width) for line in shown]
         if (self.has_focus or self.always_marked) and self.marks_row and shown:
             here = (cursor - top) * size
             # Terminal palettes have no shade between background and text: there it is reversed.
