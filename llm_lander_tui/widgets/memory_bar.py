@@ -61,10 +61,10 @@ class Group:
 
     @property
     def label(self) -> str:
-        """`0 RTX 4090`, `0-3 H100 SXM5`."""
+        """`0: RTX 4090`, `0-3: H100 SXM5`."""
         first, last = self.gpus[0], self.gpus[-1]
         numbers = f"{first.index}" if len(self.gpus) == 1 else f"{first.index}-{last.index}"
-        return f"{numbers} {short_gpu(first.name)}"
+        return f"{numbers}: {short_gpu(first.name)}"
 
 
 def groups(plan: Plan) -> tuple[Group, ...]:
@@ -136,7 +136,7 @@ def _tightest(found: Sequence[Group], most: int) -> Sequence[Group]:
 
 
 def bar_line(group: Group, width: int) -> Content:
-    """`0 RTX 4090  ▕ weights 18.4 GiB │ KV 1.1 │ …  ▏ 1.34 GiB spare`."""
+    """`0: RTX 4090  ▕ weights 18.4 GiB │ KV 1.1 │ …  ▏ 1.34 GiB spare`."""
     device = group.devices[0]
     label = fitted(Content(shortened(group.label, 15)), 16)
     spare = device.spare_bytes

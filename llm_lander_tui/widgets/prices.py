@@ -158,5 +158,16 @@ class Prices(ComparingRows, Pointing):
             note = self._longest(change, width, " beyond the model's limit", " beyond it", "")
         room = width - worth.cell_length - note.cell_length - 1
         return Content.assemble(
-            fitted(Content(short_gpu(change.label)), max(8, room)), note, " ", (worth.plain, style)
-        )
+            fitted(Content(_named(change.label, max(8, room))), max(8, room)),
+            note, " ", (worth.plain, style),
+        )  # fmt: skip
+
+
+def _named(label: str, room: int) -> str:
+    """A change's name; an option that is too long keeps its value."""
+    name = short_gpu(label)
+    flag, _, value = name.rpartition(" ")
+    cut = room - len(value) - 2
+    if len(name) <= room or not flag.startswith("--") or cut < len("--x"):
+        return name
+    return f"{flag[:cut]}… {value}"

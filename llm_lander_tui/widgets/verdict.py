@@ -59,7 +59,7 @@ def shortage(plan: Plan) -> Content:
     limits, empty = plan.limits, short_when_empty(plan)
     if not limits.lands and empty:
         missing = (format_bytes(empty), "bold")
-        return Content.assemble("even with an empty context ", missing, f" miss on {_place(plan)}")
+        return Content.assemble("even an empty context is ", missing, f" short on {_place(plan)}")
     return Content.assemble(
         (format_tokens(limits.max_context), "bold"), " tokens would land",
         (" · safe ", QUIET), (format_tokens(limits.safe_context), "bold"),
