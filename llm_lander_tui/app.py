@@ -148,6 +148,8 @@ class LanderApp(WayBack):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+        if not self.is_headless:
+            terminal.on_hang_up(self._leave)
         from llm_lander_tui.gpus.sampler import Sampler
 
         self.state.busy = "starting"
@@ -175,8 +177,13 @@ class LanderApp(WayBack):
             stale = sampler.age > STALE_READINGS * sampler.interval + CHECK
             self.state.stale_seconds = int(sampler.age) // 10 * 10 if stale else 0
         if not self.is_headless and terminal.lost():
-            terminal.leave_after(GRACE)
-            self.exit(return_code=1)
+            self._leave()
+
+    def _leave(self) -> None:
+        """End in order, although the terminal may be gone."""
+        terminal.leave_after(GRACE)
+        self._keep_scenario()
+        self.exit(return_code=1)
 
     def _fatal_error(self) -> None:
         """End with a sentence where Textual would show a traceback."""
@@ -194,6 +201,9 @@ class LanderApp(WayBack):
         self._loader.cancel()
         if self._sampler is not None:
             self._sampler.stop()
+        self._keep_scenario()
+
+    def _keep_scenario(self) -> None:
         if self.state.scenario is not None:
             from llm_lander_tui.storage import last_scenario
 

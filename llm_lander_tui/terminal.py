@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import signal
 import sys
 import threading
+from collections.abc import Callable
 
 
 def lost() -> bool:
@@ -16,6 +20,20 @@ def lost() -> bool:
     except OSError:
         return True
     return False
+
+
+def on_hang_up(leave: Callable[[], None]) -> None:
+    """Call `leave` in the running event loop when the terminal hangs up or the program is to end.
+
+    What is ignored (nohup) stays ignored.
+    """
+    loop = asyncio.get_running_loop()
+    for name in ("SIGHUP", "SIGTERM"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            # Windows has loops without signals.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, leave)
 
 
 def leave_after(seconds: float) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 
 import pyte
 import pytest
@@ -36,6 +39,30 @@ def test_a_lost_terminal_ends_the_program_although_hangups_are_ignored(program):
     terminal.wait_for("LANDS")
     terminal.close()
     terminal.wait_end(15.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("key", ["1", ",", "Y"])
+def test_a_terminal_that_closes_keeps_the_scenario(program, tmp_path, number, key):
+    terminal = program()
+    terminal.wait_for("LANDS")
+    terminal.read(1.0)
+    terminal.press(f"w{key}")
+    terminal.read(1.0)
+    os.kill(terminal.pid, number)
+    assert terminal.wait_end(10.0) == 1
+    assert "Traceback" not in terminal.plain()
+    kept = json.loads(next(tmp_path.rglob("last.json")).read_text())
+    assert kept["model"] == "Qwen/Qwen3-8B"
+
+
+def test_a_connection_that_breaks_keeps_the_scenario(program, tmp_path):
+    terminal = program()
+    terminal.wait_for("LANDS")
+    terminal.read(1.0)
+    terminal.close()
+    terminal.wait_end(15.0)
+    assert list(tmp_path.rglob("last.json"))
 
 
 def test_a_window_that_is_too_small_says_what_it_needs_and_recovers(program):
