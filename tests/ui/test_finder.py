@@ -160,3 +160,58 @@ async def test_folders_are_never_asked_of_a_server(started, internet, tmp_path):
         await pilot.pause(0.7)
         assert internet == []
         assert any("[b] odd [" in name for name in lines(rows))
+
+
+async def test_models_of_ollama_say_whether_they_land_without_a_word_typed(
+    started, internet, monkeypatch
+):
+    mine = Hit("ollama:qwen3:8b", shelf.OLLAMA, "8.2B Q4_K_M", bytes=5 * 2**30)
+    monkeypatch.setattr(shelf, "ollama", lambda: (mine,))
+    async with started() as pilot:
+        await pilot.press("m", *"ollama")
+        rows = await listed(pilot, lambda r: mine.name in r.seen)
+        assert "lands" in lines(rows)[mine.name]
+        assert internet == [mine.name]
+
+
+async def test_what_a_server_is_slow_to_say_is_told_and_given_up_with_the_finder(
+    started, internet, monkeypatch
+):
+    from llm_lander_tui.models.background import Cancelled
+
+    given_up = threading.Event()
+
+    def slow(text: str, cancel: threading.Event) -> tuple[Hit, ...]:
+        if cancel.wait(20):
+            given_up.set()
+        raise Cancelled
+
+    monkeypatch.setattr(shelf, "hub", slow)
+    async with started() as pilot:
+        await pilot.press("m", *"qwen3-8b")
+        for _ in range(200):
+            await pilot.pause(0.02)
+            foot = pilot.app.screen.query_one(Foot)
+            if "asking the Hub" in foot.waiting:
+                break
+        assert "asking the Hub" in foot.waiting
+        assert pilot.app.screen.query_one(Hits).hit.name == "Qwen/Qwen3-8B", "the list is there"
+        await pilot.press("escape")
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if given_up.is_set():
+                break
+        assert given_up.is_set()
+
+
+async def test_while_a_model_is_read_the_line_says_how_to_stop(started):
+    from llm_lander_tui.widgets.key_bar import StatusLine
+
+    async with started() as pilot:
+        pilot.app.state.busy = "loading some/model"
+        (line,) = pilot.app.screen.query_one(StatusLine).content_lines(80, 1)
+        assert line.plain.startswith(" loading some/model …")
+        assert line.plain.endswith("esc stops waiting ")
+        await pilot.press("escape")
+        assert not pilot.app.state.busy
+        assert "Cancelled" in pilot.app.state.status
