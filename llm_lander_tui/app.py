@@ -32,6 +32,7 @@ from llm_lander_tui.launch import (
 from llm_lander_tui.loading import Loader
 from llm_lander_tui.messages import GpusRead, ModelLoaded, Progressed, Worked
 from llm_lander_tui.screens.lander_screen import FIRST_FRAME
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.state import LanderState
 from llm_lander_tui.storage import settings as kept
 from llm_lander_tui.storage.settings import Settings
@@ -331,7 +332,8 @@ class LanderApp(WayBack, WhatIf):
 
     def action_redraw(self) -> None:
         """Draw every cell again, after something else wrote to the terminal."""
-        self.screen.refresh()
+        if isinstance(self.screen, Painted):
+            self.screen.draw_all()
 
     # --- settings ---
 

@@ -149,7 +149,7 @@ class CellUpdate(ChopsUpdate):
 
 
 class WholeUpdate(LayoutUpdate):
-    """All cells, whatever the terminal shows."""
+    """All rows, of which a terminal that is known to show some is sent the others."""
 
     def __init__(self, update: LayoutUpdate, shown: Shown) -> None:
         super().__init__(update.strips, update.region)
@@ -158,11 +158,11 @@ class WholeUpdate(LayoutUpdate):
     def render_segments(self, console: Console) -> str:
         """The update as it is written to the terminal."""
         pen = Pen(console._color_system)
-        self._shown.forget()
         for y, strips in enumerate(self.strips, self.region.y):
             row = Strip.join(list(strips))
-            pen.move(self.region.x, y)
-            pen.write(row)
+            for begin, stop in self._shown.written(y, self.region.x, row):
+                pen.move(self.region.x + begin, y)
+                pen.write(row.crop(begin, stop))
             self._shown.keep(y, row)
         return pen.done()
 

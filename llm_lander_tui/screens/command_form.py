@@ -16,6 +16,7 @@ from textual.widgets import TextArea
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.planner.launched import parse_command
 from llm_lander_tui.planner.shell import unfinished
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title, wrapped
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import BAD, GOOD, QUIET, WARN
@@ -71,7 +72,7 @@ class Understood(Lines):
         return [Content(""), *(line for text in self.said for line in wrapped(text, width))]
 
 
-class CommandForm(ModalScreen[str]):
+class CommandForm(Painted[str], ModalScreen[str]):
     """Dismissed with a command that can be read; esc keeps what was typed for the next time."""
 
     CSS_PATH = "command_form.tcss"

@@ -27,6 +27,7 @@ from llm_lander_tui.models.shelf import Hit
 from llm_lander_tui.planner.glance import Glance, promised
 from llm_lander_tui.planner.launched import is_command, parse_command
 from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.widgets.hits import Foot, Hits
 from llm_lander_tui.widgets.rows import Rows
@@ -41,7 +42,9 @@ SHORTEST = 3
 TICK = 1.0
 """Seconds between two words about how long the Hub has been taking."""
 BATCH = 4
-"""Models looked at between two updates of the list."""
+"""Models looked at in one go, between which a letter may come."""
+ORDER = 0.4
+"""Seconds between two times that new figures put the list in another order."""
 MOST = 60
 OLLAMA, SEARCH, SISTERS, FILES = "ollama", "search", "sisters", "files"
 """The parts of the list that have to be waited for."""
@@ -84,7 +87,7 @@ class Words(Input):
             self.screen.dismiss()
 
 
-class ModelFinder(ModalScreen[str]):
+class ModelFinder(Painted[str], ModalScreen[str]):
     """Dismissed with the name of a model; esc keeps the one that is planned."""
 
     CSS_PATH = "finder.tcss"
@@ -114,6 +117,7 @@ class ModelFinder(ModalScreen[str]):
         self._waited = 0.0
         self._cancel = threading.Event()
         self._pause: Timer | None = None
+        self._ordering: Timer | None = None
         self._paused_at = ""
         self._early = ""
         self._open = False
@@ -239,8 +243,15 @@ class ModelFinder(ModalScreen[str]):
             rows.seen[name] = seen if isinstance(seen, Glance) else None
             if isinstance(seen, str):
                 rows.failed[name] = seen
-        rows.show(rows.hits, rows.wanted, rows.text)
+        if self._ordering is None:
+            self._ordering = self.set_timer(ORDER, self._order)
         self._look()
+
+    def _order(self) -> None:
+        """Put the list in order: every time costs a line of the terminal for each that moves."""
+        self._ordering = None
+        rows = self.query_one(Hits)
+        rows.show(rows.hits, rows.wanted, rows.text)
 
     def _ask_hub(self) -> None:
         """The words stand still: search, or list the files of the repository that was named."""

@@ -18,6 +18,7 @@ from llm_lander_tui.errors import LanderError
 from llm_lander_tui.gpus.catalog import all_specs, parse_gpus
 from llm_lander_tui.gpus.gpu import Gpu, GpuSpec
 from llm_lander_tui.planner.cards import Carrier, carriers
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.units import format_tokens
 from llm_lander_tui.widgets.rows import Rows
@@ -80,7 +81,7 @@ def _columns(*cells: str, width: int) -> Content:
     return fitted(line, width)
 
 
-class GpuFinder(ModalScreen[tuple[tuple[Gpu, ...], bool]]):
+class GpuFinder(Painted[tuple[tuple[Gpu, ...], bool]], ModalScreen[tuple[tuple[Gpu, ...], bool]]):
     """Dismissed with cards, and whether they are the only ones of the plan.
 
     The cards are those under the cursor, as many as the typed text begins with ("4x H100").

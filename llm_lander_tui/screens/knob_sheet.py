@@ -17,6 +17,7 @@ from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.knobs import KNOBS
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.scenario import Scenario
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.units import MIB
 from llm_lander_tui.widgets.header import gpus_in_words, verdict_line
@@ -143,7 +144,7 @@ class KnobVerdict(Lines):
         return (verdict, Content.styled(f" {state.status}", QUIET), Content(""))
 
 
-class KnobSheet(ModalScreen[None]):
+class KnobSheet(Painted[None], ModalScreen[None]):
     """All knobs in one place, with what each is called."""
 
     CSS_PATH = "sheet.tcss"

@@ -17,6 +17,7 @@ from textual.widgets import Input, Label
 from llm_lander_tui.errors import LanderError
 from llm_lander_tui.models.manual import ManualModel, suggest
 from llm_lander_tui.models.model import Model
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.units import format_count
 from llm_lander_tui.widgets.lines import Lines
@@ -65,7 +66,7 @@ class Summary(Lines):
         return (Content(""), self.line.truncate(width, ellipsis=True))
 
 
-class ManualForm(ModalScreen[Model]):
+class ManualForm(Painted[Model], ModalScreen[Model]):
     """Dismissed with a model; what was typed stays while anything is wrong."""
 
     CSS_PATH = "manual.tcss"

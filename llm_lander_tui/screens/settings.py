@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from llm_lander_tui.engines import registry
 from llm_lander_tui.keys import PROGRAM, WHAT_IF
 from llm_lander_tui.planner import choices
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.screens.sheet import Title
 from llm_lander_tui.storage.settings import Settings
 from llm_lander_tui.units import MIB, Units
@@ -178,7 +179,7 @@ def _row(name: str, value: str, about: str, width: int) -> Content:
     return fitted(line, width)
 
 
-class SettingsSheet(ModalScreen[None]):
+class SettingsSheet(Painted[None], ModalScreen[None]):
     """Changed at once, and kept."""
 
     CSS_PATH = "sheet.tcss"

@@ -11,6 +11,7 @@ from textual.containers import VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from llm_lander_tui.screens.painted import Painted
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import QUIET, between
 
@@ -53,7 +54,7 @@ class Title(Lines):
         return (between(Content.styled(self.title, "bold"), keys, width), Content(""))
 
 
-class Sheet(ModalScreen[None]):
+class Sheet(Painted[None], ModalScreen[None]):
     """Scrolls with the arrows; esc goes back."""
 
     CSS_PATH = "sheet.tcss"

@@ -132,6 +132,9 @@ def test_what_the_terminal_shows_is_not_sent_again_until_something_else_was_draw
     spans, ends = [(0, 0, 9), (1, 0, 9)], [[9], [9]]
     assert updated(moved, spans, ends, shown) == "\x1b[2;7Hc"
     assert updated(moved, spans, ends, shown) == ""
+    again = WholeUpdate(LayoutUpdate(rows, Region(0, 0, 9, 2)), shown).render_segments(console)
+    assert again == "\x1b[2;7Hr"
+    updated(moved, spans, ends, shown)
     shown.forget()
     assert updated(moved, spans, ends, shown) == "\x1b[1;1Hfirst row\x1b[2;1Hother cow"
 
