@@ -272,7 +272,7 @@ def _cached(
     rows = row_sets(
         layers,
         kv,
-        lambda _, row: _row_bytes(row, kv, tp, rules.kv_scale_bytes),
+        lambda _, row: _row_bytes(row, kv, tp, rules),
         last_missing=False,
     )
     state = sum(
@@ -281,16 +281,19 @@ def _cached(
     return rows, state
 
 
-def _row_bytes(row: KvRow, kv: KvFormat, tp: int, scales: int) -> int:
+def _row_bytes(row: KvRow, kv: KvFormat, tp: int, rules: PoolRules) -> int:
     """Bytes of one token of one layer on one rank, with the keys of sparse attention's indexer and
     the scales of an integer cache.
+
+    An indexer has one head of keys, whole on every rank.
     """
     size = row_bytes(row, kv, tp)
     if row.latent:
         return size + (fp8_key_bytes(row.indexer_dim) if row.indexer_dim else 0)
+    size += rules.index_bytes * row.indexer_dim
     if row.values_are_keys or kv.k.name not in {"int8", "int4"}:
         return size
-    return size + kv_heads_per_rank(row.kv_heads, tp) * 2 * scales
+    return size + kv_heads_per_rank(row.kv_heads, tp) * 2 * rules.kv_scale_bytes
 
 
 def _state_bytes(state: RecurrentState, tp: int, rules: PoolRules) -> int:

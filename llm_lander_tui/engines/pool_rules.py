@@ -53,8 +53,9 @@ class PoolRules:
     `block` is the tokens of a page, `window_share` the tokens that window layers keep per token of
     the others, in a pool of their own, `state_slots` the recurrent states per running sequence,
     `state_bytes` the bytes of a recurrent element where the config does not say, `kv_scale_bytes`
-    the bytes beside each head's keys and values in an integer cache. `absorbs_latent`: the
-    up-projections of latent attention are kept twice. `tile`: what MXFP4 expert kernels pad each
+    the bytes beside each head's keys and values in an integer cache, `index_bytes` those of an
+    element of an index key beside grouped heads. `absorbs_latent`: the up-projections of latent
+    attention are kept twice. `tile`: what MXFP4 expert kernels pad each
     expert to.
     """
 
@@ -69,6 +70,7 @@ class PoolRules:
     state_slots: int = 1
     state_bytes: int = 4
     kv_scale_bytes: int = 0
+    index_bytes: int = 2
     absorbs_latent: bool = False
     tile: Tile = UNPADDED
     source: str = ""

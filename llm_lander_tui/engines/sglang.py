@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 from typing import ClassVar
 
-from llm_lander_tui.engines.base import Known, Option
+from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import (
@@ -18,35 +18,28 @@ from llm_lander_tui.engines.pool_engine import (
     libraries,
     step,
 )
-from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
+from llm_lander_tui.engines.pool_rules import PoolRules, Reserve, Room
 from llm_lander_tui.engines.refusals import ANY, Capability
+from llm_lander_tui.engines.sglang_memory import (
+    Start,
+    automatic_fraction,
+    captures_prompts,
+    chunk_for,
+    graph_batch_for,
+    graph_estimate,
+    has_tower,
+)
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory.degrees import Degrees, Shared
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB, format_bytes
 
-SOURCE = "sglang arg_groups/memory_hook.py, mem_cache/kv_cache_configurator.py (0.5.23)"
-CHUNKS = ((20, 2048), (60, 4096), (160, 8192))
-LARGEST_CHUNK = 16384
-"""chunked_prefill_size by memory in GiB, and beyond."""
-GRAPH_BATCHES = ((20, 8, 8), (35, 48, 48), (60, 32, 160), (90, 256, 512))
-LARGEST_GRAPH_BATCH = 512
-"""cuda_graph_max_bs by memory in GiB below TP 4 and from it on, and beyond."""
-META_MB = 512
-ACTIVATION_MB_PER_TOKEN = 1.5
-LEAST_CHUNK = 2048
-PARALLEL_MB = 1024 / 8
-GRAPH_MB_PER_SEQUENCE = 2
-LARGE_CARD_MB = 60 * 1024
-LARGE_CARD_KEEPS_MB = 10 * 1024
-"""The parts of SGLang's own estimate of what must stay free, in MiB (memory_models B.3)."""
+SOURCE = "sglang srt/arg_groups/memory_hook.py, mem_cache/kv_cache_configurator.py (0.5.23)"
 QUANTIZE = {"FP8": "fp8", "FP8-dynamic": "fp8"}
 """--quantization of the formats that SGLang makes of a 16-bit checkpoint while it loads."""
 STATE_SLOTS = 3
 """Recurrent states per running request: the running one and those that the radix cache keeps."""
-GRAPH_SPREAD = 0.7
-"""Relative. Logs of 512 sequences lie within 0.4; one of 8 sequences is seven times the law."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +81,7 @@ OPTIONS = (
     ),
     Option(
         "cuda_graph_max_bs",
-        "--cuda-graph-max-bs",
+        "--cuda-graph-max-bs-decode",
         "largest batch captured as a CUDA graph",
         (None, 8, 16, 32, 64, 128, 160, 256, 512),
     ),
@@ -151,12 +144,13 @@ class Sglang(PoolEngine):
             degrees=degrees,
             working_inside=True,
             activations=step(scenario, degrees, chunk_size(scenario, options)),
-            graphs=_graphs(scenario, options),
+            graphs=graph_estimate(_start(scenario, options)),
             libraries=libraries(scenario),
             block=options.page_size,
             window_share=options.swa_full_tokens_ratio,
             state_slots=STATE_SLOTS,
             absorbs_latent=True,
+            index_bytes=index_key_bytes(scenario),
             source=SOURCE,
         )
 
@@ -190,7 +184,7 @@ class Sglang(PoolEngine):
         if options.disable_cuda_graph:
             words.append("--disable-cuda-graph")
         else:
-            words += ["--cuda-graph-max-bs", str(graph_batch(scenario, options))]
+            words += ["--cuda-graph-max-bs-decode", str(graph_batch(scenario, options))]
         if options.page_size > 1:
             words += ["--page-size", str(options.page_size)]
         if scenario.kv.name.startswith("fp8"):
@@ -236,58 +230,50 @@ def chunk_size(scenario: Scenario, options: SglangOptions) -> int:
     """Prompt tokens of one step: as asked, else by the smallest card's memory."""
     if options.chunked_prefill_size is not None:
         return options.chunked_prefill_size
-    memory = _smallest_mib(scenario.gpus) / 1024
-    return next((size for limit, size in CHUNKS if memory < limit), LARGEST_CHUNK)
+    return chunk_for(_smallest_mib(scenario.gpus))
 
 
 def graph_batch(scenario: Scenario, options: SglangOptions) -> int:
     """Largest batch captured as a graph: as asked, else by memory and tensor parallelism."""
     if options.cuda_graph_max_bs is not None:
         return options.cuda_graph_max_bs
-    memory = _smallest_mib(scenario.gpus) / 1024
-    for limit, few, many in GRAPH_BATCHES:
-        if memory < limit:
-            return many if scenario.tensor_parallel >= 4 else few
-    return LARGEST_GRAPH_BATCH
+    return graph_batch_for(_smallest_mib(scenario.gpus), scenario.tensor_parallel)
 
 
 def static_fraction(scenario: Scenario, options: SglangOptions) -> tuple[float, str]:
-    """mem_fraction_static, and whether it was asked for or follows SGLang's own rule.
-
-    The rule keeps 512 MB + 1.5 MB per token of a step + 128 MB per rank + 2 MB per sequence of the
-    largest graph, and at least 10 GB on cards above 60 GB (memory_models B.3).
-    """
+    """mem_fraction_static, and whether it was asked for or follows SGLang's own rule."""
     if options.mem_fraction_static is not None:
         return options.mem_fraction_static, "as asked"
-    total = _smallest_mib(scenario.gpus)
-    if total <= 0:
-        return 0.0, "no card"
-    ranks = scenario.tensor_parallel * scenario.pipeline_parallel
-    chunk = max(chunk_size(scenario, options), LEAST_CHUNK)
-    kept = META_MB + ACTIVATION_MB_PER_TOKEN * chunk + PARALLEL_MB * ranks
-    if not options.disable_cuda_graph:
-        kept += GRAPH_MB_PER_SEQUENCE * graph_batch(scenario, options)
-    if total > LARGE_CARD_MB:
-        kept = max(kept, LARGE_CARD_KEEPS_MB)
-    return max(0.0, round((total - kept) / total, 3)), f"SGLang keeps {kept:,.0f} MB"
+    return automatic_fraction(_start(scenario, options), _smallest_mib(scenario.gpus))
+
+
+def index_key_bytes(scenario: Scenario) -> int:
+    """Bytes of an element of the index keys that sparse attention over grouped heads caches.
+
+    They stay at 16 bits, but beside an FP8 E4M3 cache on Hopper (mem_cache/memory_pool.py,
+    get_minimax_sparse_index_dtype).
+    """
+    hopper = all(gpu.capability == (9, 0) for gpu in scenario.gpus)
+    return 1 if hopper and scenario.kv.name in {"fp8", "fp8_e4m3"} else 2
+
+
+def _start(scenario: Scenario, options: SglangOptions) -> Start:
+    architecture, graphs = scenario.model.architecture, not options.disable_cuda_graph
+    return Start(
+        chunk=chunk_size(scenario, options),
+        batch=graph_batch(scenario, options),
+        graphs=graphs,
+        prefill_graphs=graphs and captures_prompts(architecture, scenario.pipeline_parallel),
+        ranks=scenario.tensor_parallel * scenario.pipeline_parallel,
+        copies=options.data_parallel if options.dp_attention else 1,
+        latent=any(row.latent for row, _ in architecture.kv_rows),
+        tower=has_tower(architecture),
+    )
 
 
 def _smallest_mib(gpus: Sequence[Gpu]) -> float:
     """Memory of the smallest card, in MiB as nvidia-smi tells it to SGLang."""
     return min((gpu.total_bytes for gpu in gpus), default=0) / MIB
-
-
-def _graphs(scenario: Scenario, options: SglangOptions) -> Estimate:
-    if options.disable_cuda_graph:
-        return Estimate(0, "no CUDA graphs.")
-    batch = graph_batch(scenario, options)
-    return Estimate(
-        GRAPH_MB_PER_SEQUENCE * batch * MIB,
-        f"graphs of up to {batch} sequences at SGLang's own 2 MB each.",
-        Known.ROUGH,
-        GRAPH_SPREAD,
-        "SGLang logs: 0.11 GiB at 8 sequences, 0.6 to 1.4 GiB at 512",
-    )
 
 
 SGLANG = Sglang()

@@ -237,6 +237,7 @@ _SGLANG = Dialect(
         mem_fraction_static=Flag("mem_fraction_static", share),
         chunked_prefill_size=Flag("chunked_prefill_size", number),
         cuda_graph_max_bs=Flag("cuda_graph_max_bs", number),
+        cuda_graph_max_bs_decode=Flag("cuda_graph_max_bs", number),
         disable_cuda_graph=Flag("disable_cuda_graph", _yes, alone=True),
         page_size=Flag("page_size", count),
         tp=Flag("tensor_parallel", count),

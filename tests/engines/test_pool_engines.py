@@ -15,6 +15,7 @@ from llm_lander_tui.engines.sglang import (
     graph_batch,
     static_fraction,
 )
+from llm_lander_tui.engines.sglang_memory import decode_sizes, prefill_sizes
 from llm_lander_tui.engines.tensorrt_llm import TENSORRT_LLM, TensorRtOptions
 from llm_lander_tui.engines.tgi import TGI, TgiOptions
 from llm_lander_tui.formats import kv_format
@@ -48,11 +49,98 @@ def reserved(footprint) -> int:
     return sum(a.bytes for a in footprint.allocations(1, 1) if a.kind in kinds)
 
 
-def test_sglang_keeps_512_mb_and_1_5_mb_a_token_and_2_mb_a_graph():
-    # H100, 81,559 MiB: 512 + 1.5 x 8192 + 128 + 2 x 256 = 13,440; 1 - 13440 / 81559 = 0.835.
-    fraction, why = static_fraction(scenario(SGLANG), SglangOptions())
-    assert fraction == pytest.approx(0.835, abs=0.001)
-    assert "13,440 MB" in why
+H200 = catalog.hypothetical(catalog.find("H200 SXM 141GB"), 0)
+
+
+def automatic(name=LLAMA, gpus=(H100,), weights="BF16", **options):
+    return static_fraction(
+        scenario(SGLANG, name, weights, gpus=gpus), replace(SglangOptions(), **options)
+    )
+
+
+def test_sglang_keeps_a_part_for_steps_graphs_and_prompts():
+    # H100, 81,559 MiB: 512 + 1.5 x 8192 + 128 + 2 x 256 + 8 x 58 prompt lengths = 13,904;
+    # 1 - 13904 / 81559 = 0.830. A log of 2026-08 with 78.5 GiB free has 49.33 after the weights,
+    # and 2 x 17.99 of cache: 1 - (49.33 - 35.98) / 78.5 = 0.830.
+    fraction, why = automatic()
+    assert fraction == 0.830
+    assert "13,904 MB" in why
+
+
+@pytest.mark.parametrize(
+    ("fraction", "more"),
+    [
+        # Without graphs 512 + 12288 + 128 = 12,928.
+        (0.841, {"disable_cuda_graph": True}),
+        # A step of 2,048: 512 + 3072 + 128 + 512 + 8 x 42 = 4,560, below the 10,240 of large cards.
+        (0.874, {"chunked_prefill_size": 2048}),
+        # Gemma 3 has a vision tower: no graphs of prompts, 13,440 kept; 0.95 of 0.83521.
+        (0.793, {"name": "google/gemma-3-27b-it"}),
+        # MLA on 8 H200 of 143,771 MiB: 512 + 12288 + 1024 + 2 x 512 + 1536 = 16,384.
+        (0.886, {"name": "deepseek-ai/DeepSeek-V3", "gpus": (H200,) * 8, "weights": "FP8-block"}),
+        # 8 groups of DP attention on them: 4.5 x 512 x 8 = 18,432 more.
+        (
+            0.758,
+            {
+                "name": "deepseek-ai/DeepSeek-V3",
+                "gpus": (H200,) * 8,
+                "weights": "FP8-block",
+                "data_parallel": 8,
+                "dp_attention": True,
+            },
+        ),
+        # 2 groups on 2 H100: 512 + 12288 + 256 + 512 + 8 x 58 + 3 x 256 x 2 = 15,568.
+        (0.809, {"gpus": (H100,) * 2, "data_parallel": 2, "dp_attention": True}),
+        # Kimi's linear attention and DeepSeek-V4 have no graphs of prompts.
+        (0.835, {"name": "moonshotai/Kimi-Linear-48B-A3B-Instruct"}),
+        (0.835, {"name": "deepseek-ai/DeepSeek-V4-Flash"}),
+    ],
+)
+def test_sglang_chooses_the_fraction(fraction, more):
+    assert automatic(**more)[0] == fraction
+
+
+def test_sglang_captures_no_prompts_over_stages():
+    # 512 + 12288 + 256 + 512 = 13,568 of 81,559.
+    asked = replace(scenario(SGLANG, gpus=(H100,) * 2), tensor_parallel=1, pipeline_parallel=2)
+    assert static_fraction(asked, SglangOptions())[0] == 0.834
+
+
+def test_sglang_captures_batches_in_growing_steps():
+    assert decode_sizes(8) == (1, 2, 4, 8)
+    assert decode_sizes(10) == (1, 2, 4, 8, 10)
+    # As a log lists them: 1, 2, 4, 8, 12, by 8 from 16 to 256, by 16 to 512.
+    assert decode_sizes(512) == (1, 2, 4, 8, 12, *range(16, 257, 8), *range(272, 513, 16))
+    assert len(decode_sizes(512)) == 52
+    # 8 + 14 + 8 + 8 + 12 up to 4,096, then every 512.
+    assert len(prefill_sizes(4096)) == 50
+    assert prefill_sizes(8192)[50:] == tuple(range(4608, 8193, 512))
+    assert prefill_sizes(2048)[-2:] == (1792, 2048)
+
+
+def test_sglang_graphs_of_eight_sequences():
+    # Logs of Llama-3.1-8B and Qwen3-0.6B print 0.11 GiB for the 4 sizes up to 8 sequences.
+    card = Gpu(0, "card", 16_376 * MIB, used_bytes=0, free_bytes=16_376 * MIB)
+    options = SglangOptions(cuda_graph_max_bs=8)
+    asked = replace(scenario(SGLANG, gpus=(card,), options=options), pipeline_parallel=1)
+    graphs = SGLANG.footprint(asked).rules.graphs
+    # 4 x 26 MiB, and 42 prompt lengths up to 2,048 tokens at 8 MiB.
+    assert graphs.bytes == (4 * 26 + 42 * 8) * MIB
+    decoding = graphs.bytes - 42 * 8 * MIB
+    assert decoding / GIB == pytest.approx(0.11, rel=0.1)
+    assert "4 batch sizes up to 8 at 26 MiB: 104 MiB" in graphs.why
+
+
+@pytest.mark.parametrize(("kv", "gpus", "index"), [
+    ("bf16", (H100,) * 8, 2), ("fp8_e4m3", (H100,) * 8, 1), ("fp8_e5m2", (H100,) * 8, 2),
+    ("fp8_e4m3", (catalog.hypothetical(catalog.find("B200"), 0),) * 8, 2),
+])  # fmt: skip
+def test_sglang_caches_the_index_keys_of_block_sparse_attention(kv, gpus, index):
+    # MiniMax-M3: 60 layers of 4 heads of 128, one on each of 8 ranks; 57 of them sparse, with one
+    # head of index keys of 128 that every rank keeps whole.
+    footprint = SGLANG.footprint(scenario(SGLANG, "MiniMaxAI/MiniMax-M3", kv=kv, gpus=gpus))
+    size = 2 if kv == "bf16" else 1
+    assert footprint.bytes_per_token(0) == 60 * 2 * 128 * size + 57 * 128 * index
 
 
 def test_sglang_gives_weights_and_cache_the_fraction_of_what_is_free():
@@ -187,8 +275,17 @@ def test_an_mlp_without_a_gate_has_two_matrices_of_width():
 
 def test_sglang_sorts_cards_by_gib():
     # An RTX 4000 Ada of 20,475 MiB is below 20 x 1,024, one of 20,481 is not.
-    for mib, chunk, graphs in ((20_475, 2048, 8), (20_481, 4096, 48)):
+    found = {}
+    for mib in (20_475, 20_481, 40_960, 81_559, 143_771, 183_359):
         gpu = Gpu(0, "card", mib * MIB, used_bytes=0, free_bytes=mib * MIB)
-        asked = scenario(SGLANG, gpus=(gpu,))
-        assert chunk_size(asked, SglangOptions()) == chunk
-        assert graph_batch(asked, SglangOptions()) == graphs
+        one, four = scenario(SGLANG, gpus=(gpu,)), scenario(SGLANG, gpus=(gpu,) * 4)
+        batches = [graph_batch(asked, SglangOptions()) for asked in (one, four)]
+        found[mib] = (chunk_size(one, SglangOptions()), *batches)
+    assert found == {
+        20_475: (2048, 8, 8),
+        20_481: (4096, 48, 160),
+        40_960: (4096, 32, 160),
+        81_559: (8192, 256, 512),
+        143_771: (8192, 256, 512),
+        183_359: (16384, 512, 512),
+    }
