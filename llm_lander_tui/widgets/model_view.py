@@ -20,6 +20,10 @@ from llm_lander_tui.widgets.words import QUIET, WARN, between, fitted, format_by
 
 INKS = ("$primary", "$secondary", "$accent", "$warning", "$success", "$error")
 LABEL = 22
+LONGEST_BAR, PART_FIGURES = 16, 27
+"""Columns of the bar of a part that is everything, and of a part's name, count and share."""
+ROOM_FOR_NOTES = 54
+"""Columns from which a figure stands beside how it is meant."""
 
 
 class ModelView(Lines):
@@ -44,12 +48,12 @@ class ModelView(Lines):
         roomy = height >= 26
         blank = [Content("")] if roomy else []
         lines = [*blank, *title(model, width), *blank, *pattern(model.architecture, width), *blank]
-        left, end = list(parts(model.architecture)), list(facts(scenario))
-        half = width // 2 - 2
+        half, gap = width // 2 - 2, 4 if width >= 76 else 2
+        left, end = list(parts(model.architecture, half)), list(facts(scenario, width - half - gap))
         for row in range(max(len(left), len(end))):
             one = left[row] if row < len(left) else Content("")
             two = end[row] if row < len(end) else Content("")
-            lines.append(Content.assemble(fitted(one, half), "    ", two))
+            lines.append(Content.assemble(fitted(one, half), " " * gap, two))
         lines += [*blank, *formats(scenario, width)]
         for note in (*model.architecture.notes, *model.warnings):
             lines += Content.styled(f"! {note}", WARN).wrap(width)
@@ -67,7 +71,9 @@ def title(model: Model, width: int) -> Iterator[Content]:
     )
     origin = f"{model.source} · {a.model_type} · {a.dtype}"
     yield between(Content.styled(model.name, "bold"), Content.styled(origin, QUIET), width)
-    yield Content.assemble((size, "bold"), active, (f"   ({a.parameters:,})", QUIET))
+    line = Content.assemble((size, "bold"), active)
+    exact = Content.styled(f"   ({a.parameters:,})", QUIET)
+    yield line + exact if line.cell_length + exact.cell_length <= width else line
 
 
 def pattern(architecture: Architecture, width: int) -> Iterator[Content]:
@@ -119,8 +125,8 @@ def mlp_kind(layer: Layer) -> str:
     return layer.mlp.kind if layer.mlp is not None else "none"
 
 
-def parts(architecture: Architecture) -> Iterator[Content]:
-    """Parameters by part, with a bar to scale."""
+def parts(architecture: Architecture, width: int) -> Iterator[Content]:
+    """Parameters by part, with a bar to scale where there is room."""
     yield Content.styled("parameters by part", QUIET)
     total = max(1, architecture.parameters)
     for part in Part:
@@ -128,37 +134,45 @@ def parts(architecture: Architecture) -> Iterator[Content]:
         if not count:
             continue
         share = count / total
-        bar = "━" * max(1, round(16 * share))
+        room = min(LONGEST_BAR, width - PART_FIGURES - 2)
+        bar = "━" * max(1, round(room * share)) if room > 0 else ""
         yield Content.assemble(
             fitted(Content(part.value), 11),
             right(format_count(count), 9),
             (right(f"{share:.1%}", 7).plain, QUIET),
-            "  ",
-            (bar, "$primary"),
+            (f"  {bar}" if bar else "", "$primary"),
         )
 
 
-def facts(scenario: Scenario) -> Iterator[Content]:
-    """What a token and a sequence cost, and where the context ends."""
+def facts(scenario: Scenario, width: int) -> Iterator[Content]:
+    """What a token and a sequence cost, and where the context ends; notes where there is room."""
     a = scenario.model.architecture
-    yield Content.styled("what context costs", QUIET)
-    yield _fact("KV cache per token", f"{a.kv_bytes_per_token:,} B", "at 16 bits, no window")
+    roomy = width >= ROOM_FOR_NOTES
+    heading = "what context costs" if roomy else "context at 16 bits costs"
+    yield Content.styled(heading, QUIET)
     held = sum(row.elements * row.span.tokens(scenario.context) * n for row, n in a.kv_rows) * 2
-    yield _fact(f"at {scenario.context:,} tokens", format_bytes(held), "at 16 bits, windows cut")
     state = a.state_bytes_per_sequence
-    yield _fact("state per sequence", format_bytes(state) if state else "none", "")
     limit = a.context_limit
-    if limit is None:
-        yield _fact("context limit", "unknown", "the config states none")
-        return
-    yield _fact("context limit", f"{limit.trained:,}", "")
-    yield Content.styled(f"  {limit.why}", QUIET)
-    if limit.extended is not None:
-        yield _fact("extended", f"{limit.extended:,}", "with RoPE scaling")
+    found = [
+        ("KV cache per token", f"{a.kv_bytes_per_token:,} B", "at 16 bits, no window"),
+        (f"at {scenario.context:,} tokens", format_bytes(held), "at 16 bits, windows cut"),
+        ("state per sequence", format_bytes(state) if state else "none", ""),
+        ("context limit", "unknown", "the config states none")
+        if limit is None
+        else ("context limit", f"{limit.trained:,}", ""),
+    ]
+    for label, value, note in found:
+        yield _fact(label, value, note if roomy else "", width)
+    if limit is not None:
+        yield from Content.styled(f"{limit.why}", QUIET).wrap(max(20, width))
+        if limit.extended is not None:
+            yield _fact("extended", f"{limit.extended:,}", "with RoPE scaling", width)
 
 
-def _fact(label: str, value: str, note: str) -> Content:
-    return Content.assemble(fitted(Content(label), LABEL), (value, "bold"), (f"  {note}", QUIET))
+def _fact(label: str, value: str, note: str, width: int) -> Content:
+    room = LABEL if width >= LABEL + 12 else LABEL - 3
+    more = (f"  {note}", QUIET) if note else ""
+    return fitted(Content.assemble(fitted(Content(label), room), (value, "bold"), more), width)
 
 
 def formats(scenario: Scenario, width: int) -> Iterator[Content]:
