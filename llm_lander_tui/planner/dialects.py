@@ -12,7 +12,7 @@ def number(text: str) -> int:
 
     Raises `ValueError` for what is none, and for more than any count is.
     """
-    scale = {"k": 1000, "K": 1024, "m": 10**6, "M": 2**20}.get(text[-1:], 1)
+    scale = {"k": 1000, "K": 1024, "m": 10**6, "M": 2**20, "g": 10**9, "G": 2**30}.get(text[-1:], 1)
     value = fraction(text[:-1] if scale != 1 else text) * scale
     if abs(value) > _MOST:
         raise ValueError(f"too large: {text!r}")
@@ -20,6 +20,15 @@ def number(text: str) -> int:
 
 
 _MOST = 2**63
+
+
+def _length(text: str) -> int:
+    """A context as vLLM takes it; LARGEST for the words with which it looks for what fits."""
+    return LARGEST if text in {"auto", "-1"} else number(text)
+
+
+LARGEST = -1
+"""A context that is found by the server: the model's own where it fits, else what does."""
 
 
 def fraction(text: str) -> float:
@@ -190,7 +199,7 @@ _VLLM = Dialect(
     {
         **_flags(
             model=Flag("model"),
-            max_model_len=Flag("context", number),
+            max_model_len=Flag("context", _length),
             max_num_seqs=Flag("max_num_seqs", count),
             max_num_batched_tokens=Flag("max_num_batched_tokens", count),
             gpu_memory_utilization=Flag("gpu_memory_utilization", share),

@@ -15,6 +15,7 @@ from llm_lander_tui.planner.dialects import (
     DIALECTS,
     DTYPES,
     HARMLESS,
+    LARGEST,
     LLAMA_CPP,
     OLLAMA,
     OLLAMA_ENVIRONMENT,
@@ -287,11 +288,14 @@ def _launched(
         )
     model = _model(text, engine_id, named, exists)
     quantize = found.pop("quantize", None)
+    largest = engine_id == "vllm" and found.get("context") == LARGEST
+    if largest:
+        del found["context"]
     question = _question(engine_id, found)
     question = replace(
         question,
         weights=model.weights,
-        served=Served(None if quantize is None else str(quantize)),
+        served=Served(None if quantize is None else str(quantize), largest),
     )
     warnings = model.warnings
     if engine_id == LLAMA_CPP.engine and question.context is None and "--fit off" not in text:

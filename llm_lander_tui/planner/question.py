@@ -128,6 +128,8 @@ def _as_served(scenario: Scenario, question: Question, served: Served) -> Scenar
         scenario = replace(scenario, kv=kv_as_served(served, model, engine))
     if question.context is not None:
         return scenario
+    if served.largest:
+        return replace(scenario, context=max_context(scenario) or CONTEXT_WHERE_NOTHING_FITS)
     limit = context_as_served(model, engine, scenario.gpus, scenario.concurrency)
     return replace(scenario, context=limit or max_context(scenario) or CONTEXT_WHERE_NOTHING_FITS)
 

@@ -22,10 +22,12 @@ GGUF_DEFAULT = "Q4_K_M"
 class Served:
     """Marks a question as a server's own: unnamed things are what the server does.
 
-    `quantize` is the format that it makes of an unquantised checkpoint while loading.
+    `quantize` is the format that it makes of an unquantised checkpoint while loading; `largest`
+    tells that it takes the largest context that fits, up to the model's own.
     """
 
     quantize: str | None = None
+    largest: bool = False
 
 
 def weights_as_served(served: Served, model: Model, engine: Engine) -> Recipe:

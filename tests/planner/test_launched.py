@@ -12,6 +12,7 @@ from llm_lander_tui.engines.llamacpp import FlashAttention, LlamaCppOptions
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.gpus.catalog import parse_gpus
 from llm_lander_tui.models import presets
+from llm_lander_tui.planner.evaluate import max_context
 from llm_lander_tui.planner.launched import parse_command
 from llm_lander_tui.planner.question import scenario_of
 from llm_lander_tui.planner.scenario import Lora, Scenario
@@ -334,3 +335,11 @@ def test_adapters(command, lora):
     assert (launched.question.lora, launched.unread) == (lora, ())
     model = presets.load("Qwen/Qwen3-8B")
     assert scenario_of(launched.question, model, parse_gpus("H100 PCIe")).lora == lora
+
+
+@pytest.mark.parametrize("length", ["-1", "auto"])
+def test_a_length_that_vllm_finds_is_the_largest_that_fits(length):
+    # Qwen3-8B in BF16 leaves an RTX 4090 room for less than its own 40,960 tokens.
+    scenario = asked(f"vllm serve Qwen/Qwen3-8B --max-model-len {length}", "RTX 4090")
+    assert 0 < scenario.context == max_context(scenario) < 40_960
+    assert asked(f"vllm serve Qwen/Qwen3-8B --max-model-len {length}").context == 40_960
