@@ -29,6 +29,14 @@ WHAT_IF = (
 )
 """The what-if keys."""
 
+TERMINAL = (
+    Binding("ctrl+z", "app.suspend_process", "suspend", id="suspend", show=False),
+    Binding(
+        "ctrl+l", "app.redraw", "draw again", id="redraw", tooltip="Draw all again", show=False
+    ),
+)
+"""What acts on sheets too."""
+
 PROGRAM = (
     Binding("m", "find_model", "model", id="model", tooltip="Find another model"),
     Binding("x", "explain", "explain", id="explain", tooltip="Open the numbers under the cursor"),
@@ -53,8 +61,7 @@ PROGRAM = (
     Binding("2", "mode('model')", "Model", id="mode.model", show=False),
     Binding("3", "mode('fit')", "Fit", id="mode.fit", show=False),
     Binding("escape", "cancel", "stop waiting", id="cancel", tooltip="Stop waiting", show=False),
-    Binding("ctrl+z", "suspend_process", "suspend", id="suspend", show=False),
-    Binding("ctrl+l", "redraw", "draw again", id="redraw", tooltip="Draw all again", show=False),
+    *TERMINAL,
 )
 """What the program itself does."""
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events, on
+from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
 
+from llm_lander_tui.keys import TERMINAL
 from llm_lander_tui.painting import CellCompositor
 
 
 class Painted(Screen[ScreenResultType]):
     """A screen that writes as little as it can to a terminal at the end of a slow line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(TERMINAL)
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,16 +25,13 @@ class Painted(Screen[ScreenResultType]):
         self._css_update_count = 0
 
     def on_mount(self) -> None:
-        """Know when another program had the terminal."""
-        self.app.app_resume_signal.subscribe(self, self._forget_cells, immediate=True)
+        """Draw again when another program had the terminal."""
+        self.app.app_resume_signal.subscribe(self, lambda _: self.draw_all(), immediate=True)
 
     def draw_all(self) -> None:
         """Draw every cell again, after something else wrote to the terminal."""
         self._cells.shown.forget()
         self.refresh()
-
-    def _forget_cells(self, _: object) -> None:
-        self._cells.shown.forget()
 
     @on(events.ScreenSuspend)
     @on(events.ScreenResume)

@@ -152,3 +152,25 @@ def test_the_cells_that_are_sent_add_up_to_the_whole_screen(program):
         assert before == after, keys
     terminal.press("q")
     assert terminal.wait_end() == 0
+
+
+@pytest.mark.parametrize(
+    ("open_it", "shown", "leave"), [("", "1 GPUs", ""), ("x", "largest context", "\x1b")]
+)
+def test_everything_is_drawn_again_after_another_program_had_the_terminal(
+    program, open_it, shown, leave
+):
+    terminal = program(size=(80, 24))
+    terminal.wait_for("LANDS")
+    terminal.press(open_it)
+    terminal.read(2.0)
+    terminal.press("\x1a")
+    os.waitpid(terminal.pid, os.WUNTRACED)
+    terminal.read(0.5)
+    seen = len(terminal.written)
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.wait_for(shown, since=seen)
+    terminal.press(leave)
+    terminal.read(1.0)
+    terminal.press("q")
+    assert terminal.wait_end() == 0
