@@ -72,7 +72,7 @@ class Understood(Lines):
         return [Content(""), *(line for text in self.said for line in wrapped(text, width))]
 
 
-class CommandForm(Painted[str], ModalScreen[str]):
+class CommandForm(ModalScreen[str], Painted[str]):
     """Dismissed with a command that can be read; esc keeps what was typed for the next time."""
 
     CSS_PATH = "command_form.tcss"

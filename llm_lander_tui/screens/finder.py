@@ -87,7 +87,7 @@ class Words(Input):
             self.screen.dismiss()
 
 
-class ModelFinder(Painted[str], ModalScreen[str]):
+class ModelFinder(ModalScreen[str], Painted[str]):
     """Dismissed with the name of a model; esc keeps the one that is planned."""
 
     CSS_PATH = "finder.tcss"

@@ -81,7 +81,7 @@ def _columns(*cells: str, width: int) -> Content:
     return fitted(line, width)
 
 
-class GpuFinder(Painted[tuple[tuple[Gpu, ...], bool]], ModalScreen[tuple[tuple[Gpu, ...], bool]]):
+class GpuFinder(ModalScreen[tuple[tuple[Gpu, ...], bool]], Painted[tuple[tuple[Gpu, ...], bool]]):
     """Dismissed with cards, and whether they are the only ones of the plan.
 
     The cards are those under the cursor, as many as the typed text begins with ("4x H100").

@@ -144,7 +144,7 @@ class KnobVerdict(Lines):
         return (verdict, Content.styled(f" {state.status}", QUIET), Content(""))
 
 
-class KnobSheet(Painted[None], ModalScreen[None]):
+class KnobSheet(ModalScreen[None], Painted[None]):
     """All knobs in one place, with what each is called."""
 
     CSS_PATH = "sheet.tcss"

@@ -66,7 +66,7 @@ class Summary(Lines):
         return (Content(""), self.line.truncate(width, ellipsis=True))
 
 
-class ManualForm(Painted[Model], ModalScreen[Model]):
+class ManualForm(ModalScreen[Model], Painted[Model]):
     """Dismissed with a model; what was typed stays while anything is wrong."""
 
     CSS_PATH = "manual.tcss"

@@ -13,12 +13,21 @@ from llm_lander_tui.painting import CellCompositor
 
 
 class Painted(Screen[ScreenResultType]):
-    """A screen that writes as little as it can to a terminal at the end of a slow line."""
+    """A screen that writes as little as it can to a terminal at the end of a slow line.
+
+    It stands behind `ModalScreen` among the bases of a sheet: of several, Textual takes the type
+    that styles are written for from the first alone.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = list(TERMINAL)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name, id, classes)
         self._cells = CellCompositor()
         self._compositor = self._cells
         # Styles that have not changed since the app began need not be parsed again for a screen.

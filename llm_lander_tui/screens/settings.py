@@ -179,7 +179,7 @@ def _row(name: str, value: str, about: str, width: int) -> Content:
     return fitted(line, width)
 
 
-class SettingsSheet(Painted[None], ModalScreen[None]):
+class SettingsSheet(ModalScreen[None], Painted[None]):
     """Changed at once, and kept."""
 
     CSS_PATH = "sheet.tcss"

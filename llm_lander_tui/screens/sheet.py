@@ -54,7 +54,7 @@ class Title(Lines):
         return (between(Content.styled(self.title, "bold"), keys, width), Content(""))
 
 
-class Sheet(Painted[None], ModalScreen[None]):
+class Sheet(ModalScreen[None], Painted[None]):
     """Scrolls with the arrows; esc goes back."""
 
     CSS_PATH = "sheet.tcss"
