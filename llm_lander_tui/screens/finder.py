@@ -213,11 +213,15 @@ class ModelFinder(ModalScreen[str], Painted[str]):
         if scenario is None:
             return
         self._look_elsewhere(rows)
-        new = [hit for hit in rows.hits if hit.name not in rows.seen]
-        ready = [(hit, self._model(hit)) for hit in new if hit.local or self._model(hit)]
-        if ready:
+        if ready := self._ready():
             work = partial(_glances, scenario, ready[:BATCH])
             self.lander.workbench.ask("finder", work, self._looked)
+
+    def _ready(self) -> list[tuple[Hit, Model | None]]:
+        """The hits that can be looked at and were not yet; with those elsewhere what was seen."""
+        rows = self.query_one(Hits)
+        new = [hit for hit in rows.hits if hit.name not in rows.seen]
+        return [(hit, self._model(hit)) for hit in new if hit.local or self._model(hit)]
 
     def _model(self, hit: Hit) -> Model | None:
         """What was seen of a hit that is not on this machine."""
@@ -243,15 +247,20 @@ class ModelFinder(ModalScreen[str], Painted[str]):
             rows.seen[name] = seen if isinstance(seen, Glance) else None
             if isinstance(seen, str):
                 rows.failed[name] = seen
-        if self._ordering is None:
-            self._ordering = self.set_timer(ORDER, self._order)
         self._look()
+        if not self._ready():
+            self._order()
+        elif self._ordering is None:
+            self._ordering = self.set_timer(ORDER, self._order)
 
     def _order(self) -> None:
         """Put the list in order: every time costs a line of the terminal for each that moves."""
-        self._ordering = None
+        if self._ordering is not None:
+            self._ordering.stop()
+            self._ordering = None
         rows = self.query_one(Hits)
         rows.show(rows.hits, rows.wanted, rows.text)
+        self._look_elsewhere(rows)
 
     def _ask_hub(self) -> None:
         """The words stand still: search, or list the files of the repository that was named."""
