@@ -66,6 +66,7 @@ class AutoAwq(TorchEngine):
     families: ClassVar[frozenset[str]] = frozenset({"awq"})
 
     floors: ClassVar[Mapping[str, Capability]] = {ANY: (7, 5)}
+    """README of that release, Prerequisites: Turing and later."""
 
     def lacks(self, recipe: Recipe, model: Model) -> str | None:
         kind = model.architecture.model_type

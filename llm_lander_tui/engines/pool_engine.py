@@ -42,7 +42,7 @@ class PoolEngine(ABC):
     drafts: ClassVar[bool] = True
     """Whether it takes a draft model for speculative decoding."""
     floors: ClassVar[Mapping[str, Capability]] = {}
-    """The least compute capability by weight family (`refusals.cards_too_old`)."""
+    """The least compute capability by weight format (`refusals.cards_too_old`)."""
 
     def runs(self, recipe: Recipe, model: Model) -> bool:
         return recipe.family in self.families and self.lacks(model) is None

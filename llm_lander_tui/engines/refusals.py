@@ -10,7 +10,7 @@ from llm_lander_tui.memory.weights import Recipe
 Capability = tuple[int, int]
 """CUDA's compute capability: (8, 9)."""
 ANY = ""
-"""The key of an engine's floor for every format, in a table of floors by weight family."""
+"""The key of an engine's floor for every format, in a table of floors by weight format."""
 
 
 def format_not_loaded(title: str, recipe: Recipe, families: Collection[str]) -> str:
@@ -23,10 +23,10 @@ def cards_too_old(
 ) -> tuple[str, ...]:
     """The problem of cards that the engine has no kernels for; empty where all are new enough.
 
-    `floors` are the least compute capabilities by weight family, and under `ANY` for all of them. A
-    card whose capability is not known passes.
+    `floors` are the least compute capabilities by weight family or by the name of one format in it,
+    and under `ANY` for all of them. A card whose capability is not known passes.
     """
-    least = max(floors.get(ANY, (0, 0)), floors.get(recipe.family, (0, 0)))
+    least = max(floors.get(key, (0, 0)) for key in (ANY, recipe.family, recipe.name))
     for gpu in gpus:
         has = gpu.capability
         if has is None or has >= least:

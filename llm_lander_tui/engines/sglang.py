@@ -121,8 +121,10 @@ class Sglang(PoolEngine):
         {"plain", "gptq", "awq", "fp8", "int8", "mxfp4", "nvfp4", "compressed-tensors"}
     )
 
-    floors: ClassVar[Mapping[str, Capability]] = {ANY: (7, 5), "fp8": (8, 0), "mxfp4": (8, 0)}
-    """FlashInfer from Turing on; FP8 and MXFP4 as weights only by Marlin from Ampere on."""
+    floors: ClassVar[Mapping[str, Capability]] = {ANY: (8, 0)}
+    """The kernels that 0.5.23 installs (sglang-kernel 0.4.10) are compiled for 8.0, 8.9, 9.0, 10.0
+    and 12.0; no format that it loads asks for more (`get_min_capability` of the recipes' methods in
+    srt/layers/quantization: 6.0 to 8.0, FP8 and NVFP4 as weights only by Marlin)."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = own_options(scenario, SglangOptions)

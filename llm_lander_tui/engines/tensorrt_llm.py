@@ -74,13 +74,17 @@ class TensorRtLlm(PoolEngine):
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     default_options: ClassVar[object] = TensorRtOptions()
     families: ClassVar[frozenset[str]] = frozenset(
-        {"plain", "fp8", "nvfp4", "mxfp4", "awq", "gptq", "int8"}
+        {"plain", "fp8", "nvfp4", "mxfp4", "awq", "gptq"}
     )
+    """The recipes of its PyTorch backend (docs/source/features/quantization.md); SmoothQuant's INT8
+    belongs to the TensorRT engines that it came after."""
 
     floors: ClassVar[Mapping[str, Capability]] = {
-        ANY: (8, 0), "fp8": (8, 9), "mxfp4": (9, 0), "nvfp4": (10, 0),
+        ANY: (8, 0), "fp8": (8, 9), "FP8-block": (9, 0), "mxfp4": (9, 0), "nvfp4": (10, 0),
     }  # fmt: skip
-    """Support matrix: Ampere on; FP8 from Ada, MXFP4 from Hopper, NVFP4 from Blackwell on."""
+    """Hardware matrix of docs/source/features/quantization.md: Ampere on; FP8 by tensor from Ada on,
+    by block from Hopper on, NVFP4 from Blackwell on. It has MXFP4 on Blackwell alone, but the
+    deployment guide for GPT-OSS runs it on Hopper by Triton, which is the default there."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options = own_options(scenario, TensorRtOptions)
