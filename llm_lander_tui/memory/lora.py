@@ -7,7 +7,7 @@ from functools import lru_cache
 from llm_lander_tui.memory.degrees import ONE_RANK, Degrees
 from llm_lander_tui.memory.sharding import shard_shape
 from llm_lander_tui.models.architecture import Architecture, Layer
-from llm_lander_tui.models.tensors import Part
+from llm_lander_tui.models.tensors import Part, Tensor
 
 SIXTEEN_BIT = 2
 """Bytes of an adapter's element where it is held in the model's own format."""
@@ -24,7 +24,7 @@ def adapter_elements(architecture: Architecture, layers: range, degrees: Degrees
 
     An adapter of rank r takes r x (inputs + outputs) (memory_models F). The side by which the
     linear layer is divided is divided for its adapter too, the other one is whole
-    (vllm/lora/layers/base_linear.py). Routers have none.
+    (vllm/lora/layers/base_linear.py).
     """
     known: dict[int, int] = {}
     total = 0
@@ -36,10 +36,19 @@ def adapter_elements(architecture: Architecture, layers: range, degrees: Degrees
     return total
 
 
+def takes_adapter(tensor: Tensor) -> bool:
+    """Whether an adapter on every linear layer has a pair of matrices for this tensor.
+
+    Routers have none: in Transformers 5 they are no `nn.Linear`, which is what PEFT's "all-linear"
+    looks for (peft/tuners/tuners_utils.py), and llama.cpp holds what the adapter has.
+    """
+    return tensor.linear and tensor.part in _ADAPTED and tensor.name != _ROUTER
+
+
 def _sides(layer: Layer, degrees: Degrees) -> int:
     total = 0
     for tensor in layer.tensors():
-        if tensor.linear and tensor.part in _ADAPTED and tensor.name != _ROUTER:
+        if takes_adapter(tensor):
             rows, columns, copies = shard_shape(tensor, degrees)
             total += copies * (rows + columns)
     return total

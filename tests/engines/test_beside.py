@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llm_lander_tui.engines.base import Kind
 from llm_lander_tui.engines.fastchat import FASTCHAT
+from llm_lander_tui.engines.llamacpp import LLAMACPP
 from llm_lander_tui.engines.lmdeploy import LMDEPLOY
 from llm_lander_tui.engines.pytorch import PYTORCH
 from llm_lander_tui.engines.sglang import SGLANG
@@ -56,6 +59,22 @@ def test_adapters_go_with_their_layers():
 
 def test_a_server_sets_aside_16_bit_pools_for_adapters():
     assert of_kind(scenario(SGLANG, lora=Lora(1, 16)), Kind.LORA) == [41_943_040 * 2]
+
+
+@pytest.mark.parametrize(
+    ("engine", "weights", "size"), [(TRANSFORMERS, "BF16", 4), (SGLANG, "BF16", 2),
+    (LLAMACPP, "Q8_0", 4)], ids=lambda e: getattr(e, "id", e),
+)  # fmt: skip
+def test_routers_have_no_adapters(engine, weights, size):
+    # Qwen3-30B-A3B by layer: q and o 2 x (2048 + 4096), k and v 2 x (2048 + 512), 128 experts of
+    # 3 x (2048 + 768) = 1,098,752; the router's 2048 + 128 is not among them.
+    asked = replace(
+        scenario(engine, lora=Lora(1, 16)),
+        model=presets.load("Qwen/Qwen3-30B-A3B"),
+        weights=recipes.get(weights),
+        kv=kv_format("f16"),
+    )
+    assert of_kind(asked, Kind.LORA) == [48 * 1_098_752 * 16 * size]
 
 
 @pytest.mark.parametrize("engine", [TRANSFORMERS, SGLANG], ids=lambda e: e.id)

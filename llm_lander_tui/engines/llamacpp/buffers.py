@@ -8,6 +8,7 @@ from functools import lru_cache
 from llm_lander_tui.engines.base import HOST
 from llm_lander_tui.engines.llamacpp.cache import ALIGNMENT, ROW_PADDING
 from llm_lander_tui.engines.llamacpp.placement import Placement
+from llm_lander_tui.memory.lora import takes_adapter
 from llm_lander_tui.memory.weights import BlockStorage, Weights, WeightTensor
 from llm_lander_tui.models.tensors import Part, Shard
 from llm_lander_tui.planner.scenario import Lora
@@ -70,7 +71,7 @@ def model_buffers(weights: Weights, placement: Placement, cpu_moe_layers: int) -
 
 
 def adapter_bytes(weights: Weights, placement: Placement, lora: Lora | None) -> dict[int, int]:
-    """Bytes of LoRA adapters by device: rank x (inputs + outputs) of every linear layer, 32 bits.
+    """Bytes of LoRA adapters by device: rank x (inputs + outputs) of linear layers, 32 bits.
 
     `convert_lora_to_gguf` writes 32-bit tensors unless told otherwise; each lies with the layer
     that it adapts (llama-adapter.cpp).
@@ -79,7 +80,7 @@ def adapter_bytes(weights: Weights, placement: Placement, lora: Lora | None) -> 
     if lora is None:
         return held
     for t in weights.tensors:
-        if t.layer is None or not t.tensor.linear or t.tensor.bias or t.tensor.rows == 1:
+        if t.layer is None or not takes_adapter(t.tensor) or t.tensor.rows == 1:
             continue
         device = placement.layers[t.layer]
         elements = t.tensor.copies * (t.tensor.rows + t.tensor.columns)
