@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
@@ -13,15 +13,19 @@ from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.torch_engine import TorchEngine
 from llm_lander_tui.engines.torch_rules import Buffer, Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
+from llm_lander_tui.formats import kv_format
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import format_bytes
+from llm_lander_tui.units import format_bytes, round_up
 
 CACHE_FLAGS = {"f16": "", "fp8": " -c8", "int8": " -cq8", "int4": " -cq4"}
 V3_CACHE_FLAGS = {"f16": "", "int8": " -cq 8", "int4": " -cq 4"}
-"""Of exllamav3, which loads EXL3 and takes its cache's bits as a number."""
+"""Of exllamav3 (1.6.5), which loads EXL3 and takes its cache's bits as a number, 2 to 8 (cache/
+quant.py); like ExLlamaV2 it keeps a 16-bit scale for every 32 elements."""
+V3_PAGE = 256
+"""Tokens that exllamav3's cache is a multiple of (constants.py, PAGE_SIZE)."""
 LAST_RELEASE = "0.3.2"
 MODEL_TYPES = frozenset((
     "llama", "mistral", "mixtral", "llava", "mistral3", "Yi", "orion", "qwen2", "qwen3",
@@ -73,19 +77,23 @@ class ExLlama(TorchEngine):
     def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
         if scenario.weights.family != "exl3":
             return scenario, ()
-        notes = ["exllamav3, ExLlamaV2's successor, loads EXL3 weights."]
-        if scenario.kv.name not in V3_CACHE_FLAGS:
-            notes.append("It has no FP8 cache: its 8-bit cache is planned and started.")
-        return scenario, tuple(notes)
+        note = "exllamav3, ExLlamaV2's successor, loads EXL3 weights."
+        if scenario.kv.name in V3_CACHE_FLAGS:
+            return scenario, (note,)
+        more = "It has no FP8 cache: its 8-bit cache is planned and started."
+        return replace(scenario, kv=kv_format("int8")), (note, more)
 
     def rules(self, scenario: Scenario) -> TorchRules:
-        options = own_options(scenario, ExLlamaOptions)
+        options, newer = own_options(scenario, ExLlamaOptions), scenario.weights.family == "exl3"
         return TorchRules(
             attention=options.attention,
             experts=Experts.LOOP,
             cache=Cache.STATIC,
-            latent_expanded=True,
+            # exllamav3 caches the latent itself (cache/mla.py).
+            latent_expanded=not newer,
+            keeps_latent_rope=newer,
             one_arena=False,
+            page=V3_PAGE if newer else 1,
             prefill_chunk=options.max_input_len,
             embedding_on_host=not scenario.model.architecture.tied_embeddings,
             buffers=_scratch(scenario),
@@ -95,7 +103,8 @@ class ExLlama(TorchEngine):
         checkpoint = named_checkpoint(scenario)
         words = ["python examples/chat.py -m", shlex.quote(checkpoint.name)]
         if scenario.weights.family == "exl3":
-            words.append(f"-cs {context}{V3_CACHE_FLAGS.get(scenario.kv.name, ' -cq 8')}")
+            size = round_up(context, V3_PAGE)
+            words.append(f"-cs {size}{V3_CACHE_FLAGS.get(scenario.kv.name, ' -cq 8')}")
             return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))
         words.append(f"-l {context}{CACHE_FLAGS.get(scenario.kv.name, '')}")
         if len(scenario.gpus) > 1:

@@ -37,6 +37,8 @@ from llm_lander_tui.planner.scenario import Scenario
 
 INDEX_BYTES = 32
 """Token ids, mask, positions and cache positions, 64-bit each, per token."""
+SIXTEEN_BIT = 2
+"""Bytes of an element that a quantised cache leaves alone."""
 LOGIT_BYTES = 4
 """FP32 copy of the logits that sampling works on."""
 
@@ -230,6 +232,10 @@ def _row_bytes(row: KvRow, kv: KvFormat, layer: Layer, rules: TorchRules) -> int
         mixer = next(m for m in layer.mixers if isinstance(m, LatentAttention))
         k = mixer.heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim)
         return kv.k.row_bytes(k) + kv.v.row_bytes(mixer.heads * mixer.v_head_dim)
+    if row.latent and rules.keeps_latent_rope:
+        latent = row.k_dim - row.latent_rope_dim
+        kept = SIXTEEN_BIT * (row.latent_rope_dim + row.indexer_dim)
+        return kv.k.row_bytes(latent) + _quantised_scales(latent, kv) + kept
     size = kv.k.row_bytes(row.k_elements + row.indexer_dim) + kv.v.row_bytes(row.v_elements)
     return size + _quantised_scales(row.elements, kv)
 

@@ -11,7 +11,7 @@ from llm_lander_tui.engines.torch_devices import Device, devices
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.memory.activations import Stage
 from llm_lander_tui.planner.scenario import Scenario
-from llm_lander_tui.units import format_bytes, format_tokens
+from llm_lander_tui.units import format_bytes, format_tokens, round_up
 
 SLACK = 0.04
 """Reserved beyond allocated bytes, as a share of cache and activations: the caching allocator's
@@ -116,7 +116,7 @@ class TorchFootprint:
     def _cache(self, d: Device, context: int, concurrency: int) -> int:
         total = d.state
         for rows in d.rows:
-            total += rows.bytes * rows.held(context)
+            total += rows.bytes * rows.held(round_up(context, self.rules.page))
         return concurrency * total
 
     def _live(self, d: Device, context: int, concurrency: int) -> tuple[int, int, Stage]:
@@ -241,7 +241,7 @@ class TorchFootprint:
     def _cache_why(self, d: Device, context: int, concurrency: int) -> str:
         parts = []
         for rows in d.rows:
-            tokens = rows.held(context)
+            tokens = rows.held(round_up(context, self.rules.page))
             parts.append(
                 f"{rows.layers} layers x {format_tokens(tokens)} tokens of "
                 f"{rows.bytes // rows.layers:,} bytes"

@@ -41,7 +41,9 @@ class TorchRules:
     by every layer. `one_arena`: weights are cut from one warmed-up segment, without rounding each.
     `dequantises`: a matrix is expanded to 16 bits, `dequantised_copies` times, when a batch of
     tokens uses it. `even_layers`: every GPU gets the same number of layers, embedding and head the
-    first one. `prefill_chunk`: prompt tokens that one step takes, over the batch.
+    first one. `prefill_chunk`: prompt tokens that one step takes, over the batch. `page`:
+    tokens that a static cache is a multiple of. `keeps_latent_rope`: a quantised cache of latent
+    attention keeps its rope part and an indexer's keys at 16 bits.
     `fuses_qkv`: query, key and value weights are copied into one after loading, so that both live
     before the first step. Of a model with tied embeddings the head is a matrix of its own where
     `unties_head`, and one until loading has ended where `loads_head`. `max_new_tokens` None means
@@ -63,6 +65,8 @@ class TorchRules:
     unties_head: bool = False
     loads_head: bool = False
     even_layers: bool = False
+    page: int = 1
+    keeps_latent_rope: bool = False
     prefill_chunk: int | None = None
     embedding_on_host: bool = False
     max_new_tokens: int | None = None

@@ -148,6 +148,32 @@ def test_a_prompt_in_chunks_works_on_one_chunk_at_a_time():
     assert working[0] < working[1] == working[2]
 
 
+@pytest.mark.parametrize(
+    ("name", "kv", "token"),
+    [
+        # Qwen3-8B: 36 layers x 8 heads x 128, keys and values; 8 bits and a 16-bit scale for 32.
+        ("Qwen/Qwen3-8B", "f16", 36 * 2 * 1024 * 2),
+        ("Qwen/Qwen3-8B", "int8", 36 * 2 * (1024 + 1024 // 32 * 2)),
+        ("Qwen/Qwen3-8B", "fp8", 36 * 2 * (1024 + 1024 // 32 * 2)),
+        # DeepSeek-V2-Lite: 27 layers of 512 + 64: 1152, 672 and 416 bytes (exllamav3 cache/mla.py).
+        ("deepseek-ai/DeepSeek-V2-Lite", "f16", 27 * 1152),
+        ("deepseek-ai/DeepSeek-V2-Lite", "fp8", 27 * 672),
+        ("deepseek-ai/DeepSeek-V2-Lite", "int4", 27 * 416),
+    ],
+)
+def test_exllamav3_caches_pages_with_scales(name, kv, token):
+    asked = Scenario(
+        presets.load(name), EXLLAMA, recipes.get("EXL3-4bpw"), kv_format(kv), (A100,), 5000
+    )
+    footprint = EXLLAMA.footprint(asked)
+    (cache,) = (a for a in footprint.allocations(5000, 1) if a.kind is Kind.KV_CACHE)
+    # 5,000 tokens are 20 pages of 256.
+    assert cache.bytes == 5120 * token
+    started = EXLLAMA.command(asked, 5000)
+    assert f"-cs 5120{' -cq 8' if kv in {'int8', 'fp8'} else ''}" in started
+    assert any("no FP8 cache" in note for note in footprint.notes) == (kv == "fp8")
+
+
 def test_layers_are_placed_as_accelerate_balances_them():
     # 10 layers of 10, 5 before, 5 after: an even share is 110 // 2 + 12 = 67, less 5 is 6 layers.
     assert place_layers([10] * 10, 5, 5, [1000, 1000]) == (range(6), range(6, 10))
