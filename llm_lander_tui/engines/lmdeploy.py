@@ -12,6 +12,7 @@ from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.pool_engine import PoolEngine, cast_words, degrees_of, libraries, step
 from llm_lander_tui.engines.pool_rules import Estimate, PoolRules, Reserve, Room
 from llm_lander_tui.engines.visible_cards import on_cards
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_bytes
 
@@ -19,6 +20,13 @@ SOURCE = "lmdeploy src/turbomind/models/llama/BlockManager.cc"
 QUANT_POLICY = {"int8": 8, "int4": 4}
 SCALE_BYTES = 4
 """A 16-bit scale and zero point for each head's key and value of a token."""
+RELEASE = "0.18"
+MODEL_TYPES = frozenset((
+    "llama", "internlm2", "internlm3", "mixtral", "gpt_oss", "glm4_moe_lite", "qwen2", "qwen2_moe",
+    "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3", "qwen3_moe", "qwen3_5",
+    "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text", "internvl", "internvl_chat",
+))  # fmt: skip
+"""What TurboMind loads in that release (lmdeploy/turbomind/supported_models.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,15 @@ class LmDeploy(PoolEngine):
     families: ClassVar[frozenset[str]] = frozenset({"plain", "awq", "gptq", "fp8", "mxfp4"})
     pipelines: ClassVar[bool] = False
     drafts: ClassVar[bool] = False
+
+    def lacks(self, model: Model) -> str | None:
+        kind = model.architecture.model_type
+        if kind in MODEL_TYPES:
+            return None
+        return (
+            f"TurboMind of LMDeploy {RELEASE} does not load models of type {kind}; LMDeploy takes "
+            "its PyTorch backend for them, which is not planned here. Choose vLLM or SGLang."
+        )
 
     def rules(self, scenario: Scenario) -> PoolRules:
         options, degrees = own_options(scenario, LmDeployOptions), degrees_of(scenario)

@@ -14,6 +14,8 @@ from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
+from llm_lander_tui.memory.weights import Recipe
+from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner.scenario import Scenario
 
 
@@ -34,6 +36,13 @@ OPTIONS = (
         (None, 50, 128, 256, 512, 1024, 2048, 4096),
     ),
 )
+RELEASE = "0.5.13"
+MODEL_TYPES = frozenset((
+    "gpt_neox", "falcon", "RefinedWeb", "RefinedWebModel", "llama", "stablelm", "gemma", "gemma2",
+    "gemma3", "gemma3_text", "phi", "phi-msft", "phi3", "mistral", "mixtral", "olmo", "olmo2",
+    "qwen2", "qwen3", "qwen3_moe",
+))  # fmt: skip
+"""The types of the checkpoints that LitGPT converts in that release (litgpt/config.py)."""
 QUANTIZE = {
     "NF4": "bnb.nf4", "NF4-DQ": "bnb.nf4-dq", "FP4": "bnb.fp4", "FP4-DQ": "bnb.fp4-dq",
     "LLM.int8": "bnb.int8",
@@ -49,6 +58,12 @@ class PyTorch(TorchEngine):
     default_options: ClassVar[object] = PyTorchOptions()
     drafts: ClassVar[bool] = False
     families: ClassVar[frozenset[str]] = frozenset({"plain", "bnb"})
+
+    def lacks(self, recipe: Recipe, model: Model) -> str | None:
+        kind = model.architecture.model_type
+        if kind in MODEL_TYPES:
+            return None
+        return f"LitGPT {RELEASE} does not convert models of type {kind}; Transformers runs newer."
 
     def rules(self, scenario: Scenario) -> TorchRules:
         options = own_options(scenario, PyTorchOptions)

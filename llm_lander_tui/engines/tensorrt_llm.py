@@ -25,7 +25,8 @@ TILE = Tile(128, 128)
 LOGIT_BYTES = 4
 """Logits are FP32."""
 GRAPHS = 1024 * MIB
-"""CUDA graphs of the default batch sizes; taken from vLLM's captures, whose mean is 1.04 GiB."""
+"""CUDA graphs of the default batch sizes; taken from vLLM's captures, whose mean is 1.04 GiB, for
+want of a log of TensorRT-LLM."""
 GRAPH_SPREAD = 0.8
 """Relative: vLLM's captures run from half to nearly twice their mean."""
 
@@ -82,8 +83,8 @@ class TensorRtLlm(PoolEngine):
     floors: ClassVar[Mapping[str, Capability]] = {
         ANY: (8, 0), "fp8": (8, 9), "FP8-block": (9, 0), "mxfp4": (9, 0), "nvfp4": (10, 0),
     }  # fmt: skip
-    """Hardware matrix of docs/source/features/quantization.md: Ampere on; FP8 by tensor from Ada on,
-    by block from Hopper on, NVFP4 from Blackwell on. It has MXFP4 on Blackwell alone, but the
+    """Hardware matrix of docs/source/features/quantization.md: Ampere on; FP8 by tensor from Ada
+    on, by block from Hopper on, NVFP4 from Blackwell on. It has MXFP4 on Blackwell alone, but the
     deployment guide for GPT-OSS runs it on Hopper by Triton, which is the default there."""
 
     def rules(self, scenario: Scenario) -> PoolRules:
@@ -149,7 +150,8 @@ def _graphs(options: TensorRtOptions) -> Estimate:
         return Estimate(0, "no CUDA graphs.")
     return Estimate(
         GRAPHS,
-        f"CUDA graphs of the default batch sizes: {format_bytes(GRAPHS)}.",
+        f"CUDA graphs of the default batch sizes: {format_bytes(GRAPHS)}, as vLLM's take on "
+        "average; no log of TensorRT-LLM tells its own.",
         Known.ROUGH,
         GRAPH_SPREAD,
         "mean of vLLM captures, memory_models C.2",

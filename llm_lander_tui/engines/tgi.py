@@ -148,7 +148,8 @@ def _graphs(options: TgiOptions) -> Estimate:
         return Estimate(0, "no CUDA graphs.")
     return Estimate(
         GRAPHS,
-        f"CUDA graphs of 1 to 32 sequences: {format_bytes(GRAPHS)}.",
+        f"CUDA graphs of 1 to 32 sequences: {format_bytes(GRAPHS)}, half of what vLLM's take on "
+        "average for more of them; no log of TGI tells its own.",
         Known.ROUGH,
         GRAPH_SPREAD,
         "half of vLLM's mean for fewer batch sizes, memory_models C.2",
