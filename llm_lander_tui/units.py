@@ -1,33 +1,12 @@
-"""Bytes and tokens as people write and read them; inside the program bytes are `int`."""
+"""Bytes and tokens as people read them; inside the program bytes are `int`."""
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
-
-_SUFFIX = {
-    "": 1, "b": 1,
-    "k": KIB, "kb": 1000, "kib": KIB,
-    "m": MIB, "mb": 1000**2, "mib": MIB,
-    "g": GIB, "gb": 1000**3, "gib": GIB,
-    "t": 1024**4, "tb": 1000**4, "tib": 1024**4,
-}  # fmt: skip
-_SIZE = re.compile(r"\s*(\d+(?:[_,]\d{3})*(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes of `"23.5 GiB"`, `"24GB"` (decimal) or `"80g"` (binary).
-
-    Raises `ValueError` when the text is not a size.
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None or match[2].lower() not in _SUFFIX:
-        raise ValueError(f"not a size: {text!r}")
-    return round(float(re.sub("[_,]", "", match[1])) * _SUFFIX[match[2].lower()])
 
 
 def mib(size: int) -> float:

@@ -102,17 +102,15 @@ class Dialect:
     """How one server is started: its engine, how its command is recognised, its flags.
 
     `starts` are word sequences that begin the arguments, `images` names of containers that do;
-    `slots_share` tells that the context flag holds for all sequences together; `positional` that
-    the first bare word is the model. `quantize` are the formats behind the values of the
-    quantization flag, `kv` those behind other words for a KV format. `degree` is the tensor
-    parallel degree where none is named, None for every card.
+    `positional` tells that the first bare word is the model. `quantize` are the formats behind the
+    values of the quantization flag, `kv` those behind other words for a KV format. `degree` is the
+    tensor parallel degree where none is named, None for every card.
     """
 
     engine: str
     starts: tuple[tuple[str, ...], ...]
     flags: Mapping[str, Flag]
     images: tuple[str, ...] = ()
-    slots_share: bool = False
     positional: bool = False
     quantize: Mapping[str, str] | None = None
     kv: Mapping[str, str] | None = None
@@ -191,7 +189,6 @@ LLAMA_CPP = Dialect(
     (("llama-server",), ("llama-cli",), ("server",)),
     _LLAMA_FLAGS,
     images=("llama.cpp",),
-    slots_share=True,
 )
 _VLLM = Dialect(
     "vllm",
