@@ -95,23 +95,24 @@ def graph_batch_for(card_mib: float, tensor_parallel: int) -> int:
     return LARGEST_GRAPH_BATCH
 
 
-def decode_sizes(largest: int) -> tuple[int, ...]:
-    """The batch sizes that are captured for decoding, the largest always among them."""
-    found = _sizes(largest, DECODE_STEPS, LAST_DECODE_STEP)
-    return found if largest in found else (*found, largest)
+def decode_sizes(largest: int) -> int:
+    """How many batch sizes are captured for decoding, the largest always among them."""
+    count, last = _sizes(largest, DECODE_STEPS, LAST_DECODE_STEP)
+    return count + (last < largest)
 
 
-def prefill_sizes(tokens: int) -> tuple[int, ...]:
-    """The prompt lengths that are captured for steps of up to `tokens` tokens."""
-    return _sizes(tokens, PREFILL_STEPS, LAST_PREFILL_STEP)
+def prefill_sizes(tokens: int) -> int:
+    """How many prompt lengths are captured for steps of up to `tokens` tokens."""
+    return _sizes(tokens, PREFILL_STEPS, LAST_PREFILL_STEP)[0]
 
 
-def _sizes(largest: int, steps: tuple[tuple[int, int], ...], last: int) -> tuple[int, ...]:
-    found: list[int] = []
-    for limit, step in (*steps, (largest, last)):
-        before = found[-1] if found else 0
-        found += range(before + step, min(limit, largest) + 1, step)
-    return tuple(found)
+def _sizes(largest: int, steps: tuple[tuple[int, int], ...], beyond: int) -> tuple[int, int]:
+    """How many sizes there are up to `largest`, and the last of them."""
+    count = last = 0
+    for limit, step in (*steps, (largest, beyond)):
+        more = max(0, (min(limit, largest) - last) // step)
+        count, last = count + more, last + more * step
+    return count, last
 
 
 def captures_prompts(architecture: Architecture, pipeline_parallel: int) -> bool:
@@ -158,7 +159,7 @@ def _prefill_mib(start: Start) -> int:
         return 0
     if start.latent:
         return LATENT_PREFILL_MB
-    return PREFILL_MB_PER_SIZE * len(prefill_sizes(start.chunk))
+    return PREFILL_MB_PER_SIZE * prefill_sizes(start.chunk)
 
 
 def automatic_fraction(start: Start, card_mib: float) -> tuple[float, str]:
@@ -177,7 +178,7 @@ def graph_estimate(start: Start) -> Estimate:
     """What the graphs of decoding and of prompts take on a card."""
     if not start.graphs:
         return Estimate(0, "no CUDA graphs.")
-    sizes = len(decode_sizes(start.batch))
+    sizes = decode_sizes(start.batch)
     each = PARALLEL_GRAPH_MIB if start.ranks > 1 else GRAPH_MIB
     decoding, prompts = sizes * each * MIB, _prefill_mib(start) * MIB
     why = (
