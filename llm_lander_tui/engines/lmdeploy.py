@@ -73,7 +73,7 @@ class LmDeploy(PoolEngine):
             return None
         return (
             f"TurboMind of LMDeploy {RELEASE} does not load models of type {kind}; LMDeploy takes "
-            "its PyTorch backend for them, which is not planned here. Choose vLLM or SGLang."
+            "its PyTorch backend for them, which is not planned here."
         )
 
     def rules(self, scenario: Scenario) -> PoolRules:
