@@ -51,10 +51,13 @@ class Pen:
         self._system = system
         self._now: Codes = ("", "", "")
         self._written: list[str] = []
+        self._row = -1
 
     def move(self, x: int, y: int) -> None:
-        """Go to a cell."""
-        self._written.append(Control.move_to(x, y).segment.text)
+        """Go to a cell; within a row its column is enough (ECMA-48, 8.3.9 CHA)."""
+        there = f"\x1b[{x + 1}G" if y == self._row else Control.move_to(x, y).segment.text
+        self._written.append(there)
+        self._row = y
 
     def write(self, segments: Iterable[Segment]) -> None:
         """Write segments where the pen stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -108,12 +109,19 @@ def badge(plan: Plan) -> Content:
     return Content.styled(" DOES NOT LAND ", "bold $background on $error")
 
 
+def problem_in_two(plan: Plan, width: int) -> tuple[str, str]:
+    """Why the engine would not start: what stands beside the verdict, and what goes on below."""
+    problem = plan.problems[0]
+    first = textwrap.wrap(problem, max(20, width - badge(plan).cell_length - 3))[0]
+    return first, problem[len(first) :].strip() or f"{plan.scenario.engine.title} would not start."
+
+
 def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
     """LANDS with what is spare, or what is missing; the three contexts where there is room."""
     limits = plan.limits
     parts: list[Content | str | tuple[str, str]] = [" ", badge(plan), " "]
     if plan.problems:
-        return fitted(Content.assemble(*parts, plan.problems[0]), width)
+        return fitted(Content.assemble(*parts, problem_in_two(plan, width)[0]), width)
     pinned = None if baseline is None else baseline.spare_bytes
     if plan.fits:
         parts += [format_bytes(plan.spare_bytes), " to spare"]

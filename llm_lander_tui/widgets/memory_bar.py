@@ -98,8 +98,6 @@ class MemoryBar(Lines):
     """One bar for each kind of device of the plan, then the legend."""
 
     DEFAULT_CSS = "MemoryBar { padding: 0 1; }"
-    MOST = 4
-    """Bars; beyond them the tightest are shown."""
 
     def __init__(self, state: LanderState) -> None:
         super().__init__(id="memory")
@@ -116,7 +114,8 @@ class MemoryBar(Lines):
         if plan is None:
             return ()
         found = groups(plan)
-        shown = found if len(found) <= self.MOST else _tightest(found, self.MOST)
+        most = most_bars(width)
+        shown = found if len(found) <= most else _tightest(found, most)
         lines = [bar_line(group, width) for group in shown]
         if len(shown) < len(found):
             rest = len(found) - len(shown)
@@ -127,7 +126,12 @@ class MemoryBar(Lines):
     def _usual_rows(self, plan: Plan, width: int) -> int:
         """Rows that these cards are given even where less would do: a key moves nothing below."""
         kinds = len(list(groupby(plan.scenario.gpus, key=_card)))
-        return min(kinds, self.MOST + 1) + (2 if width >= ROOMY else 3)
+        return min(kinds, most_bars(width) + 1) + (2 if width >= ROOMY else 3)
+
+
+def most_bars(width: int) -> int:
+    """Bars that there is room for; beyond them the tightest are shown."""
+    return 4 if width >= ROOMY else 3
 
 
 def _tightest(found: Sequence[Group], most: int) -> Sequence[Group]:

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from llm_lander_tui.engines.base import Kind
 from llm_lander_tui.units import format_tokens
-from llm_lander_tui.widgets.header import ROOMY
+from llm_lander_tui.widgets.header import ROOMY, problem_in_two
 from llm_lander_tui.widgets.lines import Lines
 from llm_lander_tui.widgets.words import QUIET, format_bytes
 
@@ -36,7 +36,10 @@ class Verdict(Lines):
         plan = self.state.plan
         if plan is None:
             return (Content(self.state.status),)
-        if width < ROOMY and not plan.problems:
+        if plan.problems:
+            # The widget is as wide as the screen, less its padding.
+            return Content(problem_in_two(plan, width + 2)[1]).wrap(max(20, width))
+        if width < ROOMY:
             return (contexts(plan, width) if plan.fits else shortage(plan),)
         return sentence(plan).wrap(max(20, width))
 
@@ -72,10 +75,6 @@ def sentence(plan: Plan) -> Content:
     limits, scenario = plan.limits, plan.scenario
     bold = "bold"
     users = "" if scenario.concurrency == 1 else f" × {scenario.concurrency} sequences"
-    if plan.problems:
-        return Content.assemble(
-            (f"{scenario.engine.title} would not start", bold), f": {plan.problems[0]}"
-        )
     if not limits.lands and short_when_empty(plan):
         return Content.assemble(
             "It does not land: ",

@@ -162,3 +162,9 @@ def test_a_row_of_wide_characters_that_moves_by_one_cell_is_sent_whole():
 def test_a_run_of_few_equal_cells_is_sent_along():
     old, new = Strip([Segment("abcdefghijklmnop")]), Strip([Segment("Xbcdefghijklmn.P")])
     assert list(changed_runs(old, new)) == [(0, 1), (14, 16)]
+
+
+def test_within_a_row_a_move_names_its_column_alone():
+    line = Strip([Segment("abcdefghijklmnop")])
+    spans, ends = [(3, 0, 1), (3, 14, 16)], [[], [], [], [16]]
+    assert updated([{}, {}, {}, {0: line}], spans, ends, Shown()) == "\x1b[4;1Ha\x1b[15Gop"
