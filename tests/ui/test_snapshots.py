@@ -134,17 +134,19 @@ def test_sheets(picture, sheet, size):
     assert picture(SHEETS[sheet], size)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("scene", [*SCREENS, *VIEWS, *SHEETS])
-def test_everything_in_light(picture, source, world, scene):
+def test_everything_in_light(picture, source, world, scene, size):
     source.reading = world.two_cards()
-    assert picture(keys_of(scene, (120, 36)), (120, 36), "lander-light")
+    assert picture(keys_of(scene, size), size, "lander-light")
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("scene", [*SCREENS, *VIEWS, *SHEETS])
-def test_everything_without_colour(picture, source, world, monkeypatch, scene):
+def test_everything_without_colour(picture, source, world, monkeypatch, scene, size):
     monkeypatch.setenv("NO_COLOR", "1")
     source.reading = world.two_cards()
-    assert picture(keys_of(scene, (80, 24)), (80, 24))
+    assert picture(keys_of(scene, size), size)
 
 
 def keys_of(scene: str, size: tuple[int, int]) -> list[str]:
