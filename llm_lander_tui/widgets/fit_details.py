@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -38,6 +39,16 @@ LISTS = "prices"
 VIEWS = ("chart", "map", "engines")
 TALL = 30
 """Rows from which lists and a view stand one below the other."""
+
+
+class Lists(Horizontal):
+    """Two lists side by side, laid out again where the room for both has another width."""
+
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        again = layout and size.width != self.size.width
+        return super()._size_updated(size, virtual_size, container_size, layout=again)
 
 
 class FitDetails(LaidOutOnce, Vertical):
@@ -81,7 +92,7 @@ class FitDetails(LaidOutOnce, Vertical):
         yield Verdict(self.state)
         yield MemoryBar(self.state)
         yield ViewTabs()
-        with Horizontal(id="lists"):
+        with Lists(id="lists"):
             yield FormatTable()
             yield Prices()
 

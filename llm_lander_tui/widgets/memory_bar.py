@@ -102,6 +102,7 @@ class MemoryBar(Lines):
     def __init__(self, state: LanderState) -> None:
         super().__init__(id="memory")
         self.state = state
+        self._tallest: tuple[object, int] = None, 0
 
     def on_mount(self) -> None:
         """Follow the plan."""
@@ -121,12 +122,17 @@ class MemoryBar(Lines):
             rest = len(found) - len(shown)
             lines.append(Content.styled(f"and {rest} more with more to spare", QUIET))
         lines += legend(plan, self.state.baseline, width)
-        return [*lines, *[Content("")] * (self._usual_rows(plan, width) - len(lines))]
+        return [*lines, *[Content("")] * (self._usual_rows(plan, width, len(lines)) - len(lines))]
 
-    def _usual_rows(self, plan: Plan, width: int) -> int:
+    def _usual_rows(self, plan: Plan, width: int, rows: int) -> int:
         """Rows that these cards are given even where less would do: a key moves nothing below."""
-        kinds = len(list(groupby(plan.scenario.gpus, key=_card)))
-        return min(kinds, most_bars(width) + 1) + (2 if width >= ROOMY else 3)
+        cards = tuple(_card(gpu) for gpu in plan.scenario.gpus)
+        kinds = len(list(groupby(cards)))
+        alike = width, len(cards), kinds, self.state.baseline is None
+        usual = min(kinds, most_bars(width) + 1) + (2 if width >= ROOMY else 3)
+        before, tallest = self._tallest
+        self._tallest = alike, max(usual, rows, tallest if before == alike else 0)
+        return self._tallest[1]
 
 
 def most_bars(width: int) -> int:
