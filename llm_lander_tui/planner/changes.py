@@ -9,6 +9,7 @@ from llm_lander_tui.engines.base import Offloading, Option
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import evaluate
+from llm_lander_tui.planner.fidelity import faithful_bits
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import MIB
@@ -94,7 +95,7 @@ def _lighter(plan: Plan) -> list[Change]:
     """The most faithful of the lighter weight formats with which the plan lands, if any."""
     scenario = plan.scenario
     formats = choices.weight_formats(scenario.model, scenario.engine)
-    for recipe in formats:
+    for recipe in sorted(formats, key=faithful_bits, reverse=True):
         if recipe.bits < scenario.weights.bits:
             changed = replace(scenario, weights=recipe)
             priced = _priced(plan, f"weights {recipe.name}", changed)
@@ -130,7 +131,7 @@ def _priced(plan: Plan, label: str, scenario: Scenario) -> Change:
 
 def _fidelity_lost(before: Scenario, after: Scenario) -> float:
     """A rank, not a measure: halvings of weight bits count four times those of the cache."""
-    weights = 4 * max(0.0, before.weights.bits / after.weights.bits - 1)
+    weights = 4 * max(0.0, faithful_bits(before.weights) / faithful_bits(after.weights) - 1)
     cache = max(0.0, choices.kv_bits(before.kv) / choices.kv_bits(after.kv) - 1)
     cards = 2 * max(0, len(after.gpus) - len(before.gpus))
     load = 3 * max(0.0, before.concurrency / after.concurrency - 1)

@@ -10,6 +10,7 @@ from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.weights import Recipe, weights_of
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.evaluate import evaluate, max_context
+from llm_lander_tui.planner.fidelity import faithful_bits
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.planner.search import largest
@@ -61,11 +62,15 @@ def table(scenario: Scenario) -> tuple[Row, ...]:
 def _beaten(cell: Cell, cells: Sequence[Cell]) -> bool:
     if not cell.max_context:
         return True
-    mine = (cell.weights.bits, choices.kv_bits(cell.kv), cell.max_context)
+    mine = _merits(cell)
     return any(
         theirs != mine and all(t >= m for t, m in zip(theirs, mine, strict=True))
-        for theirs in ((c.weights.bits, choices.kv_bits(c.kv), c.max_context or 0) for c in cells)
+        for theirs in map(_merits, cells)
     )
+
+
+def _merits(cell: Cell) -> tuple[float, float, int]:
+    return faithful_bits(cell.weights), choices.kv_bits(cell.kv), cell.max_context or 0
 
 
 @dataclass(frozen=True, slots=True)

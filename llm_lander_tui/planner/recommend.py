@@ -11,6 +11,7 @@ from llm_lander_tui.memory.own_format import recipe_of
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.planner import choices
 from llm_lander_tui.planner.evaluate import max_context
+from llm_lander_tui.planner.fidelity import faithful_bits
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.units import format_tokens
 
@@ -93,7 +94,7 @@ def _weight_loss(recipe: Recipe, released: Recipe | None) -> float:
             return _MORE_THAN_RELEASED + recipe.bits / 16
     if recipe.bits > _QUANTISED_BITS:
         return 1.0
-    return _LOSS_AT_NOMINAL * 2 ** (_LOSS_DOUBLES_PER_BIT * (_NOMINAL_BITS - recipe.bits))
+    return _LOSS_AT_NOMINAL * 2 ** (_LOSS_DOUBLES_PER_BIT * (_NOMINAL_BITS - faithful_bits(recipe)))
 
 
 def _kv_loss(kv: KvFormat) -> float:
@@ -107,12 +108,13 @@ def _reason(scenario: Scenario, reach: int, wanted: int) -> str:
     if reach < wanted:
         held += f" (short of {format_tokens(wanted)})"
     formats = choices.weight_formats(scenario.model, scenario.engine)
-    more = [r for r in formats if r.bits > scenario.weights.bits]
+    here = faithful_bits(scenario.weights)
+    more = [r for r in formats if faithful_bits(r) > here]
     if not more:
         return f"{held}, and no more faithful weights exist."
     if scenario.weights == _released(scenario):
         return f"{held} in the format that the model was released in."
-    other = more[-1]
+    other = min(more, key=faithful_bits)
     instead = max_context(replace(scenario, weights=other)) or 0
     if instead >= min(reach, wanted):
         times = other.bits / scenario.weights.bits

@@ -17,6 +17,7 @@ from llm_lander_tui.planner.changes import changes, landings
 from llm_lander_tui.planner.division import divide
 from llm_lander_tui.planner.evaluate import evaluate, max_context
 from llm_lander_tui.planner.explain import explain_allocation, explain_context
+from llm_lander_tui.planner.fidelity import faithful_bits
 from llm_lander_tui.planner.recommend import recommend
 from llm_lander_tui.units import GIB
 
@@ -95,16 +96,16 @@ def test_table_marks_what_nothing_beats(scenario):
     rows = compare.table(scenario)
     cells = [cell for row in rows for cell in row.cells]
     assert [c.kv.name for c in rows[0].cells] == ["f16", "q8_0", "q4_0"]
-    best = max(cells, key=lambda c: (c.max_context or 0, c.weights.bits, choices.kv_bits(c.kv)))
+    merits = {
+        c: (faithful_bits(c.weights), choices.kv_bits(c.kv), c.max_context or 0) for c in cells
+    }
+    best = max(cells, key=lambda c: (merits[c][2], *merits[c][:2]))
     assert best.frontier
     for cell in cells:
         beaten = any(
-            o.weights.bits >= cell.weights.bits
-            and choices.kv_bits(o.kv) >= choices.kv_bits(cell.kv)
-            and (o.max_context or 0) >= (cell.max_context or 0)
-            and (o.weights.bits, choices.kv_bits(o.kv), o.max_context)
-            != (cell.weights.bits, choices.kv_bits(cell.kv), cell.max_context)
-            for o in cells
+            theirs != merits[cell]
+            and all(t >= m for t, m in zip(theirs, merits[cell], strict=True))
+            for theirs in merits.values()
         )
         assert cell.frontier == (bool(cell.max_context) and not beaten)
 
