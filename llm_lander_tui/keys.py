@@ -52,7 +52,7 @@ PROGRAM = (
     Binding("b", "best", "best", id="best", tooltip="Take the balanced formats, and say why"),
     Binding("p", "pin", "pin", id="pin", tooltip="Compare every number with this plan"),
     Binding("u", "undo", "undo", id="undo", tooltip="Take the last change back"),
-    Binding("U", "redo", "redo", id="redo", tooltip="Make it again", show=False),
+    Binding("U", "redo", "redo", id="redo", tooltip="Make the change again", show=False),
     Binding("o", "knobs", "knobs", id="knobs", tooltip="Every knob, the engine's own too"),
     Binding("comma", "settings", "settings", id="settings", tooltip="Settings", show=False),
     Binding("question_mark", "help", "keys", id="help", tooltip="Every key and what it does"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_CARDS = 64
 """Cards up to which a start command's division is made up with what-if cards."""
+READABLE = 12.0
+"""Seconds that what was not read of a command stays on the screen."""
 LONGEST_NAME = 200
 """Characters of one pasted word that may still be the name of a model."""
 
@@ -129,7 +131,10 @@ class WayBack(Sheets):
         margin = self.margin_bytes if before is None else before.margin_bytes
         question = replace(launched.question, margin_bytes=margin)
         self.state.take(scenario_of(question, model, gpus))
-        self.state.status = " ".join(("Planned from its command.", *said, *launched.said))
+        told = " ".join((*said, *launched.said))
+        self.state.status = f"Planned from its command. {told}".rstrip()
+        if told:
+            self.notify(told, title="Planned from its command", timeout=READABLE, markup=False)
 
 
 def cards_for(launched: Launched, fleet: Fleet) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:

@@ -132,11 +132,11 @@ def _columns(*cells: str, width: int) -> Content:
     engine, verdict, weights, kv, need, of, most, load = cells
     return Content.assemble(
         fitted(Content(engine), 15),
-        (fitted(Content(verdict), 10).plain, GOOD if verdict == "lands" else BAD),
-        fitted(Content(weights), 13),
+        (fitted(Content(verdict), 9).plain, GOOD if verdict == "lands" else BAD),
+        fitted(Content(weights), 12),
         fitted(Content(kv), 7),
-        right(need, 10),
+        right(need, 9),
         right(of, 11) if width >= ROOMY else "",
-        right(most, 13),
-        right(load, 9),
+        right(most, 12),
+        right(load, 8),
     )

@@ -74,12 +74,14 @@ class StatusLine(Lines):
         if state.busy:
             stops = Content.assemble(("esc", KEY), (" stops waiting ", QUIET))
             return [between(Content(f" {state.busy} …"), stops, width)]
-        origins = Content.assemble(origin(state, self._waiting), " ")
+        demo = cast("LanderApp", self.app).options.demo
+        live = "made-up GPUs" if demo else "live"
+        origins = Content.assemble(origin(state, self._waiting, live), " ")
         return [between(Content(f" {state.status}"), origins, width)]
 
 
-def origin(state: LanderState, waiting: int) -> Content:
-    """Where the cards of the plan come from, in a few words."""
+def origin(state: LanderState, waiting: int, live: str = "live") -> Content:
+    """Where the cards of the plan come from, in a few words; `live` for those that are read."""
     pinned = Content.styled("baseline pinned (p) · ", KEY) if state.baseline is not None else ""
     if state.reading is None and waiting >= LATE:
         return Content.assemble(pinned, (f"the driver has not answered for {waiting} s", WARN))
@@ -94,7 +96,7 @@ def origin(state: LanderState, waiting: int) -> Content:
         return Content.assemble(pinned, (state.reading.problem.title, WARN), (stands_in, QUIET))
     if whatif:
         return Content.assemble(pinned, ("what-if GPUs in the plan", WARN))
-    return Content.assemble(pinned, ("live", QUIET))
+    return Content.assemble(pinned, (live, QUIET))
 
 
 class KeyBar(Lines):

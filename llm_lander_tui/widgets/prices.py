@@ -93,7 +93,7 @@ class Prices(ComparingRows, Pointing):
         """What the list is."""
         if self.plan is None:
             return ()
-        title = "what one change gives" if self.plan.fits else "ways to land"
+        title = "one change gives" if self.plan.fits else "ways to land"
         return (
             between(Content.styled(title, QUIET), Content.styled("memory holds", QUIET), width),
         )
