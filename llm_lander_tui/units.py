@@ -60,13 +60,18 @@ def format_tokens(tokens: int) -> str:
 
 
 def format_tokens_short(tokens: int) -> str:
-    """A token count in few columns: `"512"`, `"23.0k"`, `"128k"`, `"1.0M"` (k = 1024)."""
+    """A token count in few columns: `"512"`, `"23.5k"`, `"128k"`, `"1.0M"` (k = 1024).
+
+    Rounded towards zero: a context that is asked for as it is written here is never beyond it.
+    """
     if abs(tokens) < KIB:
         return str(tokens)
     if abs(tokens) < 1000 * KIB:
-        value = tokens / KIB
-        return f"{value:.1f}k" if abs(value) < 100 and tokens % KIB else f"{value:.0f}k"
-    return f"{tokens / MIB:.1f}M"
+        tenths = abs(tokens) * 10 // KIB
+        text = f"{tenths / 10:.1f}k" if tenths < 1000 and tokens % KIB else f"{tenths // 10}k"
+    else:
+        text = f"{abs(tokens) * 10 // MIB / 10:.1f}M"
+    return f"-{text}" if tokens < 0 else text
 
 
 def format_count(count: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,10 +50,18 @@ def test_rounding_up(value, multiple):
 @pytest.mark.parametrize(
     ("tokens", "text"),
     [(0, "0"), (512, "512"), (8192, "8k"), (23552, "23k"), (24000, "23.4k"), (131072, "128k"),
-     (1048576, "1.0M")],
+     (33536, "32.7k"), (131000, "127k"), (1048576, "1.0M")],
 )  # fmt: skip
 def test_tokens_short(tokens, text):
     assert format_tokens_short(tokens) == text
+
+
+@given(st.integers(0, 10**8))
+def test_a_short_token_count_is_never_more_than_there_are(tokens):
+    text = format_tokens_short(tokens)
+    scale = {"k": 1024, "M": 1024**2}.get(text[-1], 1)
+    shown = Fraction(text.rstrip("kM")) * scale
+    assert shown <= tokens < shown + scale * (Fraction(1, 10) if "." in text else 1)
 
 
 @pytest.mark.parametrize(
