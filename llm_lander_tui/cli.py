@@ -279,9 +279,14 @@ def _models(args: argparse.Namespace) -> int:
     from llm_lander_tui.models import presets
 
     words = [word.lower() for word in args.words]
-    for name in presets.names():
-        if all(word in name.lower() for word in words):
-            print(name)  # noqa: T201
+    found = [name for name in presets.names() if all(word in name.lower() for word in words)]
+    if not found:
+        raise UsageError(
+            "No such preset",
+            f"No model known without a network holds {' and '.join(map(repr, args.words))}.",
+            "`llm-lander models` lists all; `llm-lander fit OWNER/NAME` asks the Hub.",
+        )
+    print("\n".join(found))  # noqa: T201
     return FITS
 
 

@@ -387,3 +387,8 @@ def test_the_screen_opens_with_a_start_command(capsys, monkeypatch):
     assert main(["--", "nginx"]) == 2
     assert "No server is recognised" in capsys.readouterr().err
     assert len(opened) == 1
+
+
+def test_words_that_no_preset_holds_are_said_so(capsys):
+    assert main(["models", "zzzz", "qwen"]) == 2
+    assert "holds 'zzzz' and 'qwen'" in capsys.readouterr().err
