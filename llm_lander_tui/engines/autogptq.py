@@ -83,9 +83,11 @@ class AutoGptq(TorchEngine):
         if knows(scenario.model):
             return scenario, ()
         kind = scenario.model.architecture.model_type
+        same = scenario.weights.bits == EXLLAMA_BITS
+        kernels = "the same kernels" if same else "those kernels in 4 bits only, and others here"
         return scenario, (
             f"AutoGPTQ {LAST_RELEASE}, its last release, does not know models of type {kind}; its "
-            "successor GPTQModel, which the command starts, runs the same kernels.",
+            f"successor GPTQModel, which the command starts, runs {kernels}.",
         )
 
     def rules(self, scenario: Scenario) -> TorchRules:
@@ -103,15 +105,22 @@ class AutoGptq(TorchEngine):
         checkpoint = named_checkpoint(scenario)
         new = new_tokens(options.max_new_tokens, context)
         package, loader = "auto_gptq", "AutoGPTQForCausalLM"
-        kernel = f"disable_exllamav2={options.kernel is Kernel.EXLLAMA}"
-        if not knows(scenario.model):
+        arguments = [
+            repr(checkpoint.name),
+            'device_map="auto"',
+            f'attn_implementation="{options.attention.value}"',
+        ]
+        if knows(scenario.model):
+            arguments.append(f"disable_exllamav2={options.kernel is Kernel.EXLLAMA}")
+        else:
             package, loader = "gptqmodel", "GPTQModel"
-            kernel = f'backend="{BACKENDS[options.kernel]}"'
+            # A backend that lacks the width is refused; unnamed, one that has it is taken.
+            if scenario.weights.bits == EXLLAMA_BITS:
+                arguments.append(f'backend="{BACKENDS[options.kernel]}"')
         lines = (
             f"from {package} import {loader}",
             "from transformers import AutoTokenizer",
-            f"model = {loader}.from_quantized({checkpoint.name!r}, "
-            f'device_map="auto", attn_implementation="{options.attention.value}", {kernel})',
+            f"model = {loader}.from_quantized({', '.join(arguments)})",
             *generation(scenario, context, new, "model.device"),
             f"output = model.generate(**batch, max_new_tokens={new})",
             "print(tokenizer.batch_decode(output)[0])",

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
+from llm_lander_tui.engines.exllama_modes import chat_mode
 from llm_lander_tui.engines.layer_kinds import largest_matrix
 from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.torch_engine import TorchEngine
@@ -27,6 +28,8 @@ quant.py); like ExLlamaV2 it keeps a 16-bit scale for every 32 elements."""
 V3_PAGE = 256
 """Tokens that exllamav3's cache is a multiple of (constants.py, PAGE_SIZE)."""
 LAST_RELEASE = "0.3.2"
+GPTQ_BITS = 4
+"""The only width of GPTQ that ExLlamaV2 runs: eight weights in an int32 (ext.py, make_q_matrix)."""
 MODEL_TYPES = frozenset((
     "llama", "mistral", "mixtral", "llava", "mistral3", "Yi", "orion", "qwen2", "qwen3",
     "qwen3_moe", "qwen2_vl", "qwen2_5_vl", "gemma", "gemma2", "gemma3", "gemma3_text", "starcoder2",
@@ -66,6 +69,8 @@ class ExLlama(TorchEngine):
     families: ClassVar[frozenset[str]] = frozenset({"exl2", "exl3", "gptq"})
 
     def lacks(self, recipe: Recipe, model: Model) -> str | None:
+        if recipe.family == "gptq" and recipe.bits != GPTQ_BITS:
+            return f"ExLlamaV2 runs GPTQ weights of {GPTQ_BITS} bits only."
         kind = model.architecture.model_type
         if recipe.family == "exl3" or kind in MODEL_TYPES:
             return None
@@ -101,8 +106,10 @@ class ExLlama(TorchEngine):
 
     def command(self, scenario: Scenario, context: int) -> str:
         checkpoint = named_checkpoint(scenario)
-        words = ["python examples/chat.py -m", shlex.quote(checkpoint.name)]
-        if scenario.weights.family == "exl3":
+        newer = scenario.weights.family == "exl3"
+        mode = chat_mode(scenario.model.architecture, newer=newer)
+        words = ["python examples/chat.py -m", shlex.quote(checkpoint.name), "-mode", mode]
+        if newer:
             size = round_up(context, V3_PAGE)
             words.append(f"-cs {size}{V3_CACHE_FLAGS.get(scenario.kv.name, ' -cq 8')}")
             return checkpoint.above(on_cards(scenario.gpus, " ".join(words)))

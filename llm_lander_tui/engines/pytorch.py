@@ -12,6 +12,7 @@ from llm_lander_tui.engines.own_options import own_options
 from llm_lander_tui.engines.torch_engine import TorchEngine, new_tokens
 from llm_lander_tui.engines.torch_rules import Cache, TorchRules
 from llm_lander_tui.engines.visible_cards import on_cards
+from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.activations import Attention, Experts
 from llm_lander_tui.memory.linear_recipe import LinearRecipe
 from llm_lander_tui.memory.weights import Recipe
@@ -43,10 +44,12 @@ MODEL_TYPES = frozenset((
     "qwen2", "qwen3", "qwen3_moe",
 ))  # fmt: skip
 """The types of the checkpoints that LitGPT converts in that release (litgpt/config.py)."""
-QUANTIZE = {
+QUANTIZE_4BIT = {
     "NF4": "bnb.nf4", "NF4-DQ": "bnb.nf4-dq", "FP4": "bnb.fp4", "FP4-DQ": "bnb.fp4-dq",
-    "LLM.int8": "bnb.int8",
 }  # fmt: skip
+"""All that `generate_sequentially` takes (litgpt/generate/sequentially.py)."""
+QUANTIZE = {**QUANTIZE_4BIT, "LLM.int8": "bnb.int8"}
+"""What `generate` takes (litgpt/generate/base.py)."""
 
 
 class PyTorch(TorchEngine):
@@ -84,19 +87,39 @@ class PyTorch(TorchEngine):
 
     def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
         recipe = scenario.weights
+        notes: tuple[str, ...] = ()
+        if scenario.concurrency > 1:
+            notes = (
+                "litgpt generate runs one prompt: the command serves one sequence, not the "
+                f"{scenario.concurrency} that are planned.",
+            )
         if not isinstance(recipe, LinearRecipe) or recipe.family != "bnb":
-            return scenario, ()
+            return scenario, notes
         # LitGPT replaces every linear layer, the head among them.
-        return replace(scenario, weights=replace(recipe, head=recipe.linear)), ()
+        return replace(scenario, weights=replace(recipe, head=recipe.linear)), notes
+
+    def _problems(self, scenario: Scenario) -> tuple[str, ...]:
+        found, weights = super()._problems(scenario), scenario.weights
+        if len(scenario.gpus) == 1 or weights.family != "bnb" or weights.name in QUANTIZE_4BIT:
+            return found
+        return (
+            *found,
+            f"litgpt {_verb(scenario)}, which divides a model over cards, takes bitsandbytes' "
+            f"4-bit formats, not {weights.name}: choose NF4, or one card.",
+        )
 
     def command(self, scenario: Scenario, context: int) -> str:
         options = own_options(scenario, PyTorchOptions)
         new = new_tokens(options.max_new_tokens, context)
-        checkpoint = named_checkpoint(scenario, QUANTIZE)
+        # LitGPT converts unquantised checkpoints alone and quantises them while loading.
+        stored = recipes.get("BF16") if scenario.weights.name in QUANTIZE else scenario.weights
+        checkpoint = named_checkpoint(replace(scenario, weights=stored))
         words = [f"litgpt {_verb(scenario)} {shlex.quote(checkpoint.name)}"]
         words.append(f"--max_new_tokens {new}")
         if scenario.weights.name in QUANTIZE:
-            words.append(f"--quantize {QUANTIZE[scenario.weights.name]} --precision bf16-true")
+            # Lightning's bitsandbytes plugin takes int8 with no other compute type than FP16.
+            half = "bf16" if scenario.weights.name in QUANTIZE_4BIT else "16"
+            words.append(f"--quantize {QUANTIZE[scenario.weights.name]} --precision {half}-true")
         elif scenario.weights.name == "FP32":
             words.append("--precision 32-true")
         else:

@@ -337,7 +337,7 @@ _EXLLAMA = Dialect(
         **dict.fromkeys(("-cs", "--cache_size"), Flag("context", count)),
         **dict.fromkeys(("-cq", "--cache_quant"), Flag("kv", lambda bits: f"int{bits}")),
         **dict.fromkeys(("-gs", "--gpu_split"), Flag("")),
-        "-mode": Flag(""),
+        **dict.fromkeys(("-mode", "--mode"), Flag("")),
     },
 )
 _LITGPT = Dialect(

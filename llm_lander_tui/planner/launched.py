@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from llm_lander_tui.engines import registry
-from llm_lander_tui.engines.checkpoint_words import named_in_comment
+from llm_lander_tui.engines.checkpoint_words import CAST, named_in_comment
 from llm_lander_tui.errors import UsageError
 from llm_lander_tui.planner.dialects import (
     DIALECTS,
@@ -294,7 +294,8 @@ def _launched(
     question = _question(engine_id, found)
     question = replace(
         question,
-        weights=model.weights,
+        # A placeholder for an unquantised checkpoint is quantised as the flags say.
+        weights=str(quantize) if quantize is not None and model.weights in CAST else model.weights,
         served=Served(None if quantize is None else str(quantize), largest),
     )
     warnings = model.warnings
