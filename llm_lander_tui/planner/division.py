@@ -45,11 +45,51 @@ def divide(scenario: Scenario) -> Division | None:
     return None
 
 
+def on_all_cards(scenario: Scenario) -> Scenario:
+    """The scenario divided over as many of its cards as its engine can, as tensors if it can.
+
+    The pipeline stages that it has are kept where they go with its cards; then come all cards as
+    tensor parallel ranks, and the largest degree of it beside pipeline stages. Where the
+    engine does not even take one card, it is tensor parallel over all, with that reason.
+    """
+    if not scenario.engine.tensor_parallel:
+        return replace(scenario, tensor_parallel=1, pipeline_parallel=1)
+    ranks, stages = max(1, len(scenario.gpus) // copies_of(scenario.options)), 1
+    if ranks % scenario.pipeline_parallel == 0:
+        stages = scenario.pipeline_parallel
+    whole = replace(scenario, tensor_parallel=ranks, pipeline_parallel=1)
+    if ranks == 1:
+        return whole
+    kept = replace(scenario, tensor_parallel=ranks // stages, pipeline_parallel=stages)
+    if _accepted(kept):
+        return kept
+    if not _accepted(replace(scenario, tensor_parallel=1, pipeline_parallel=1)):
+        return whole
+    return next(filter(_accepted, (whole, *_ways(scenario, ranks))), whole)
+
+
+def _accepted(scenario: Scenario) -> bool:
+    return not scenario.engine.footprint(scenario).problems
+
+
+def _ways(scenario: Scenario, most: int) -> Iterator[Scenario]:
+    """Every division over `most` ranks a copy and fewer, those that use the most first."""
+    for ranks in range(most, 0, -1):
+        for tensor, pipeline in _products(ranks):
+            yield replace(scenario, tensor_parallel=tensor, pipeline_parallel=pipeline)
+
+
 def _degrees(scenario: Scenario, count: int) -> Iterator[tuple[int, int]]:
     if not scenario.engine.tensor_parallel:
         yield 1, 1
         return
     each, more = divmod(count, copies_of(scenario.options))
-    for tensor in range(min(each, NODE), 0, -1):
-        if not more and each % tensor == 0:
-            yield tensor, each // tensor
+    if not more:
+        yield from _products(each)
+
+
+def _products(ranks: int) -> Iterator[tuple[int, int]]:
+    """Tensor x pipeline degrees of so many ranks, the most tensor parallel inside a node first."""
+    for tensor in range(min(ranks, NODE), 0, -1):
+        if ranks % tensor == 0:
+            yield tensor, ranks // tensor

@@ -11,6 +11,7 @@ from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices
+from llm_lander_tui.planner.division import on_all_cards
 from llm_lander_tui.planner.scenario import Scenario
 from llm_lander_tui.planner.search import CONTEXT_SEARCH
 
@@ -103,13 +104,8 @@ def with_model(scenario: Scenario, model: Model) -> Scenario:
 
 
 def with_gpus(scenario: Scenario, gpus: tuple[Gpu, ...]) -> Scenario:
-    """The same question on other cards; engines that split tensors get one rank per card."""
-    ranks = (
-        max(1, len(gpus) // copies_of(scenario.options)) if scenario.engine.tensor_parallel else 1
-    )
-    if scenario.pipeline_parallel > 1 and ranks % scenario.pipeline_parallel == 0:
-        return replace(scenario, gpus=gpus, tensor_parallel=ranks // scenario.pipeline_parallel)
-    return replace(scenario, gpus=gpus, tensor_parallel=ranks, pipeline_parallel=1)
+    """The same question on other cards; engines that split tensors use all that they can."""
+    return on_all_cards(replace(scenario, gpus=gpus))
 
 
 def with_options(scenario: Scenario, options: object) -> Scenario:

@@ -143,7 +143,11 @@ def _divided(scenario: Scenario, question: Question) -> Scenario:
     tp, pp = question.tensor_parallel, question.pipeline_parallel
     copies = copies_of(scenario.options)
     if tp is None and pp is None:
-        return scenario if copies == 1 else moves.with_gpus(scenario, scenario.gpus)
+        if question.served is None:
+            return moves.with_gpus(scenario, scenario.gpus)
+        # A server that is not told otherwise takes every card, whether the model divides or not.
+        every = max(1, len(scenario.gpus) // copies) if scenario.engine.tensor_parallel else 1
+        return replace(scenario, tensor_parallel=every, pipeline_parallel=1)
     tp, pp = tp or 1, pp or 1
     cards = tp * pp * copies
     if min(tp, pp, copies) < 1 or cards > len(scenario.gpus):
