@@ -10,6 +10,7 @@ from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import named_checkpoint
 from llm_lander_tui.engines.layer_kinds import largest_matrix, widest_side
 from llm_lander_tui.engines.own_options import own_options
+from llm_lander_tui.engines.torch_attention import attention_notes, attention_run
 from llm_lander_tui.engines.torch_engine import (
     NEW_TOKENS,
     TorchEngine,
@@ -80,12 +81,15 @@ class AutoGptq(TorchEngine):
     families: ClassVar[frozenset[str]] = frozenset({"gptq"})
 
     def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
+        options = own_options(scenario, AutoGptqOptions)
+        notes = attention_notes(scenario.model.architecture, options.attention)
         if knows(scenario.model):
-            return scenario, ()
+            return scenario, notes
         kind = scenario.model.architecture.model_type
         same = scenario.weights.bits == EXLLAMA_BITS
         kernels = "the same kernels" if same else "those kernels in 4 bits only, and others here"
         return scenario, (
+            *notes,
             f"AutoGPTQ {LAST_RELEASE}, its last release, does not know models of type {kind}; its "
             f"successor GPTQModel, which the command starts, runs {kernels}.",
         )
@@ -94,7 +98,7 @@ class AutoGptq(TorchEngine):
         options = own_options(scenario, AutoGptqOptions)
         return replace(
             TRANSFORMERS_4_46,
-            attention=options.attention,
+            attention=attention_run(scenario.model.architecture, options.attention),
             loads_head=False,
             max_new_tokens=options.max_new_tokens,
             buffers=exllama_buffers(scenario, options.kernel),
@@ -105,10 +109,11 @@ class AutoGptq(TorchEngine):
         checkpoint = named_checkpoint(scenario)
         new = new_tokens(options.max_new_tokens, context)
         package, loader = "auto_gptq", "AutoGPTQForCausalLM"
+        attention = attention_run(scenario.model.architecture, options.attention)
         arguments = [
             repr(checkpoint.name),
             'device_map="auto"',
-            f'attn_implementation="{options.attention.value}"',
+            f'attn_implementation="{attention.value}"',
         ]
         if knows(scenario.model):
             arguments.append(f"disable_exllamav2={options.kernel is Kernel.EXLLAMA}")

@@ -9,6 +9,7 @@ from llm_lander_tui.engines.autogptq import Kernel, exllama_buffers
 from llm_lander_tui.engines.base import Option
 from llm_lander_tui.engines.checkpoint_words import at_load, named_checkpoint
 from llm_lander_tui.engines.own_options import own_options
+from llm_lander_tui.engines.torch_attention import attention_notes, attention_run
 from llm_lander_tui.engines.torch_engine import (
     NEW_TOKENS,
     TorchEngine,
@@ -75,14 +76,15 @@ class Transformers(TorchEngine):
         return transformers_rules(scenario, own_options(scenario, TransformersOptions))
 
     def as_loaded(self, scenario: Scenario) -> tuple[Scenario, tuple[str, ...]]:
-        recipe = scenario.weights
-        if recipe.family != "bnb" or own_options(scenario, TransformersOptions).release != "5":
-            return scenario, ()
+        recipe, options = scenario.weights, own_options(scenario, TransformersOptions)
+        notes = attention_notes(scenario.model.architecture, options.attention)
+        if recipe.family != "bnb" or options.release != "5":
+            return scenario, notes
         if not isinstance(recipe, LinearRecipe) or recipe.experts is None:
-            return scenario, ()
+            return scenario, notes
         if all(not isinstance(x.mlp, ExpertsMlp) for x in scenario.model.architecture.layers):
-            return scenario, ()
-        return replace(scenario, weights=replace(recipe, experts=None)), (EXPERTS_KEPT,)
+            return scenario, notes
+        return replace(scenario, weights=replace(recipe, experts=None)), (*notes, EXPERTS_KEPT)
 
     def command(self, scenario: Scenario, context: int) -> str:
         return snippet(scenario, context, own_options(scenario, TransformersOptions))
@@ -99,7 +101,7 @@ def transformers_rules(scenario: Scenario, options: TransformersOptions) -> Torc
     base, family = RELEASES[options.release], scenario.weights.family
     return replace(
         base,
-        attention=options.attention,
+        attention=attention_run(scenario.model.architecture, options.attention),
         cache=options.cache,
         cache_copies=base.cache_copies if options.cache is Cache.DYNAMIC else 1,
         max_new_tokens=options.max_new_tokens,
@@ -126,10 +128,11 @@ def snippet(scenario: Scenario, context: int, options: TransformersOptions) -> s
     new = new_tokens(options.max_new_tokens, context)
     made = at_load(scenario, _AT_LOAD)
     checkpoint = named_checkpoint(scenario, _AT_LOAD)
+    attention = attention_run(scenario.model.architecture, options.attention)
     load = [
         repr(checkpoint.name),
         'device_map="auto"',
-        f'attn_implementation="{options.attention.value}"',
+        f'attn_implementation="{attention.value}"',
     ]
     prelude = "from transformers import AutoModelForCausalLM, AutoTokenizer"
     if made is not None:

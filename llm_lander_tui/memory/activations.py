@@ -70,6 +70,15 @@ class ForwardPass:
     dequantised_copies: int = 0
 
     @property
+    def sink_score_bytes(self) -> int:
+        """Bytes of a score, its copy joined with the sinks and its softmax, all of one type.
+
+        modeling_gpt_oss.py, eager_attention_forward, whose live tensors on a CPU are 6.00 bytes of
+        BF16 per head and pair.
+        """
+        return 3 * self.element
+
+    @property
     def score_bytes(self) -> int:
         """Bytes of a score with its FP32 copy and softmax, or its softmax and the cast back."""
         if self.element == FP32_BYTES:
@@ -141,7 +150,9 @@ def _attention_stage(mixer: Mixer, hidden: int, how: ForwardPass) -> Stage:
     rotated = 4 * q  # the query, both halves of its rotation and their product
     per_token = how.element * (2 * hidden + max(rotated, attended))
     if eager:
-        return Stage("eager attention", per_token, heads * how.score_bytes)
+        sinks = isinstance(mixer, GroupedAttention) and mixer.sinks
+        scores = how.sink_score_bytes if sinks else how.score_bytes
+        return Stage("eager attention", per_token, heads * scores)
     # SDPA makes an additive mask of the boolean one for its kernel.
     masked = how.element if how.attention is Attention.SDPA and _windowed(mixer) else 0
     return Stage("attention", per_token, masked)

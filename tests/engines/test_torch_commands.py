@@ -8,8 +8,10 @@ import pytest
 
 from llm_lander_tui.engines.exllama_modes import chat_mode
 from llm_lander_tui.engines.registry import get
+from llm_lander_tui.engines.torch_attention import EAGER_NOTE
 from llm_lander_tui.gpus.catalog import parse_gpus
 from llm_lander_tui.memory import recipes
+from llm_lander_tui.memory.activations import Attention
 from llm_lander_tui.models import presets
 from llm_lander_tui.planner import choices, moves
 from llm_lander_tui.planner.launched import parse_command
@@ -104,3 +106,38 @@ def test_litgpt_says_that_its_command_serves_one_sequence():
     assert get("pytorch").footprint(asked).notes == ()
     (said,) = get("pytorch").footprint(replace(asked, concurrency=4)).notes
     assert "one sequence, not the 4 that are planned" in said
+
+
+@pytest.mark.parametrize("engine", ["transformers", "autogptq"])
+@pytest.mark.parametrize(
+    ("name", "asked", "run"),
+    [
+        ("openai/gpt-oss-20b", Attention.SDPA, "eager"),
+        # FlashAttention-2 is replaced by a kernel that takes sinks (modeling_utils.py).
+        ("openai/gpt-oss-20b", Attention.FLASH, "flash_attention_2"),
+        ("XiaomiMiMo/MiMo-V2-Flash", Attention.SDPA, "eager"),
+        ("deepseek-ai/DeepSeek-V4-Flash", Attention.FLASH, "eager"),
+        (QWEN, Attention.SDPA, "sdpa"),
+    ],
+)
+def test_attention_sinks_have_no_sdpa(engine, name, asked, run):
+    start = scenario(engine, name, "GPTQ-4bit-g128")
+    start = replace(start, options=replace(start.engine.default_options, attention=asked))
+    assert f'attn_implementation="{run}"' in start.engine.command(start, 4096)
+    footprint = start.engine.footprint(start)
+    assert footprint.rules.attention.value == run
+    assert (EAGER_NOTE in footprint.notes) is (run != asked.value)
+
+
+def test_eager_scores_with_sinks_are_counted():
+    # gpt-oss-20b, 4,096 tokens: 64 heads x 4,096 x 4,096 scores, of each the score, its copy
+    # joined with the sinks and its softmax in BF16, 6 bytes; two masks of 2 bytes per pair.
+    # What is linear in tokens (queries, repeated keys and values, hidden states) is under 6 %.
+    start = scenario("transformers", "openai/gpt-oss-20b", "MXFP4")
+    footprint = start.engine.footprint(start)
+    working = sum(
+        a.bytes for a in footprint.allocations(4096, 1) if a.why.startswith("largest in eager")
+    )
+    pairs = 4096 * 4096
+    assert working == pytest.approx(pairs * (64 * 6 + 2 * 2), rel=0.06)
+    assert working > pairs * (64 * 6 + 2 * 2)
