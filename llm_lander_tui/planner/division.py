@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from llm_lander_tui.engines.rank_cards import copies_of
 from llm_lander_tui.planner.evaluate import evaluate
@@ -49,8 +50,8 @@ def on_all_cards(scenario: Scenario) -> Scenario:
     """The scenario divided over as many of its cards as its engine can, as tensors if it can.
 
     The pipeline stages that it has are kept where they go with its cards; then come all cards as
-    tensor parallel ranks, and the largest degree of it beside pipeline stages. Where the
-    engine does not even take one card, it is tensor parallel over all, with that reason.
+    tensor parallel ranks, and the largest degree of it beside pipeline stages. Cards
+    that are left over stay unused, which the plan's notes say.
     """
     if not scenario.engine.tensor_parallel:
         return replace(scenario, tensor_parallel=1, pipeline_parallel=1)
@@ -61,15 +62,14 @@ def on_all_cards(scenario: Scenario) -> Scenario:
     if ranks == 1:
         return whole
     kept = replace(scenario, tensor_parallel=ranks // stages, pipeline_parallel=stages)
-    if _accepted(kept):
-        return kept
-    if not _accepted(replace(scenario, tensor_parallel=1, pipeline_parallel=1)):
-        return whole
-    return next(filter(_accepted, (whole, *_ways(scenario, ranks))), whole)
+    # What it refuses on one rank too, another weight format say, no division is to blame for.
+    anyway = _problems(replace(scenario, tensor_parallel=1, pipeline_parallel=1))
+    ways = chain((kept, whole), _ways(scenario, ranks))
+    return next((divided for divided in ways if _problems(divided) <= anyway), whole)
 
 
-def _accepted(scenario: Scenario) -> bool:
-    return not scenario.engine.footprint(scenario).problems
+def _problems(scenario: Scenario) -> set[str]:
+    return set(scenario.engine.footprint(scenario).problems)
 
 
 def _ways(scenario: Scenario, most: int) -> Iterator[Scenario]:

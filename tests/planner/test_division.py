@@ -8,6 +8,7 @@ import pytest
 
 from llm_lander_tui.engines import registry
 from llm_lander_tui.gpus.catalog import parse_gpus
+from llm_lander_tui.memory import recipes
 from llm_lander_tui.planner import moves
 from llm_lander_tui.planner.changes import changes
 from llm_lander_tui.planner.evaluate import evaluate
@@ -74,6 +75,14 @@ def test_a_server_that_takes_every_card_is_not_divided_anew(model):
     scenario = scenario_of(replace(question, weights="BF16"), model, cards(3))
     assert scenario.tensor_parallel == 3
     assert evaluate(scenario).problems
+
+
+def test_a_format_that_the_cards_do_not_run_leaves_the_division_to_the_next(model):
+    # TensorRT-LLM runs NVFP4 on compute capability 10.0 and newer alone; FP8 on these.
+    scenario = scenario_of(Question(engine="tensorrt-llm", weights="NVFP4"), model, cards(3))
+    (problem,) = evaluate(scenario).problems
+    assert "compute capability" in problem
+    assert evaluate(replace(scenario, weights=recipes.get("FP8"))).fits
 
 
 def test_pipeline_stages_are_kept_where_they_go_with_the_cards(model):
