@@ -31,6 +31,13 @@ CONTEXT_TIERS = ((48 * GIB, 262144), (24 * GIB, 32768), (0, 4096))
 """Total memory of all cards, and the context that a model gets there unless told otherwise
 (docs/context-length.mdx)."""
 
+AS_A_SERVICE = (
+    "# Where Ollama runs as a service, set the variables of the next line there (sudo systemctl "
+    "edit ollama, Environment=), restart it, and leave that line out"
+)
+UNTIL_READY = "for i in $(seq 30); do ollama list >/dev/null 2>&1 && break; sleep 1; done"
+"""A server just started takes a moment before it answers `ollama create`."""
+
 
 @dataclass(frozen=True, slots=True)
 class OllamaOptions:
@@ -91,6 +98,12 @@ def default_context(gpus: Sequence[Gpu]) -> int:
     return next(context for memory, context in CONTEXT_TIERS if total >= memory)
 
 
+def own_context(model: Model, gpus: Sequence[Gpu]) -> int:
+    """The context that Ollama gives this model there: no more than it was trained for."""
+    limit, tier = model.architecture.context_limit, default_context(gpus)
+    return tier if limit is None else min(tier, limit.trained)
+
+
 class Ollama:
     """Ollama; see `engines.base.Engine`."""
 
@@ -114,7 +127,9 @@ class Ollama:
             reserve + scenario.margin_bytes,
             f"({format_bytes(reserve)} that Ollama leaves, and the safety margin)",
         )
-        notes = [f"Ollama's own num_ctx on these cards: {default_context(scenario.gpus):,} tokens."]
+        own = own_context(scenario.model, scenario.gpus)
+        whose = "the most it gives on" if own == default_context(scenario.gpus) else "whatever"
+        notes = [f"Ollama's own num_ctx for this model: {own:,} tokens, {whose} these cards."]
         if options.num_gpu is None:
             notes.append("Ollama moves layers to host memory instead of refusing a model.")
         if len(scenario.gpus) > 1:
@@ -158,7 +173,7 @@ class Ollama:
             lines.append(f"PARAMETER num_gpu {options.num_gpu}")
         modelfile = " ".join(shlex.quote(line) for line in lines)
         return (
-            f"{comment}{server} &\n"
+            f"{comment}{AS_A_SERVICE}\n{server} &\n{UNTIL_READY}\n"
             f"printf '%s\\n' {modelfile} > Modelfile\n"
             f"ollama create {shlex.quote(name)} -f Modelfile && ollama run {shlex.quote(name)}"
         )

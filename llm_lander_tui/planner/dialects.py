@@ -87,6 +87,8 @@ def _shares(text: str) -> tuple[float, ...]:
 class Flag:
     """What a flag sets, and how its value is read; `alone` flags take no value.
 
+    `bare` is the value of a flag that stood alone in older releases, where none follows.
+
     `sets` is a field of the question or of the engine's options, or one of "model", "file", "k",
     "v", "quantize", "dtype", "enable_lora", "max_loras", "max_lora_rank"; "" sets
     nothing that memory depends on.
@@ -95,6 +97,7 @@ class Flag:
     sets: str
     read: Callable[[str], object] = str
     alone: bool = False
+    bare: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ _LLAMA_FLAGS = {
     **dict.fromkeys(("-ncmoe", "--n-cpu-moe"), Flag("cpu_moe_layers", number)),
     **dict.fromkeys(("-ub", "--ubatch-size"), Flag("ubatch", count)),
     **dict.fromkeys(("-b", "--batch-size"), Flag("batch", count)),
-    **dict.fromkeys(("-fa", "--flash-attn"), Flag("flash_attention", _switch)),
+    **dict.fromkeys(("-fa", "--flash-attn"), Flag("flash_attention", _switch, bare="on")),
     **dict.fromkeys(("-nkvo", "--no-kv-offload"), Flag("kv_offload", _no, alone=True)),
     "--swa-full": Flag("swa_full", _yes, alone=True),
     **dict.fromkeys(("-kvu", "--kv-unified"), Flag("kv_unified", _yes, alone=True)),

@@ -100,14 +100,26 @@ def parse_command(
     environment = assignments(words)
     dialect, rest = _recognised(words)
     unread: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if dialect is OLLAMA:
         found = _ollama(words, rest, environment)
     else:
-        found, unread = _read(dialect, rest)
+        found, unread, warnings = _read(dialect, rest)
     if settings is not None and (kv := re.search(r"\bdtype:\s*(\w+)", settings[1])):
         found["kv"] = kv[1]
     _normalise(dialect, found)
-    return _launched(text, dialect.engine, found, environment, exists, unread=unread)
+    launched = _launched(text, dialect.engine, found, environment, exists, unread=unread)
+    return _warned(launched, warnings)
+
+
+def _warned(launched: Launched, warnings: tuple[str, ...]) -> Launched:
+    """With more warnings, on what is planned instead as well."""
+    other = launched.otherwise
+    return replace(
+        launched,
+        warnings=launched.warnings + warnings,
+        otherwise=other and replace(other, warnings=other.warnings + warnings),
+    )
 
 
 def is_command(text: str) -> bool:
@@ -139,10 +151,11 @@ def _recognised(words: Sequence[str]) -> tuple[Dialect, list[str]]:
     raise UnknownServer("Unknown command", "No server is recognised in it.", f"Known: {known}.")
 
 
-def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
-    """What the flags set, and those that are not understood, each with its value."""
+def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...], tuple[str, ...]]:
+    """What the flags set, those that are not understood with their values, and what to tell."""
     found: Found = {}
     unread: list[str] = []
+    warnings: list[str] = []
     rest = iter(_Peekable(until_end(words)))
     for word in rest:
         name, equals, value = word.partition("=")
@@ -156,7 +169,14 @@ def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
             else:
                 unread.append(word if equals else _with_value(word, rest))
             continue
-        text = "" if flag.alone else value if equals else _next(rest, name)
+        if flag.bare is not None and not equals and _stands_alone(rest):
+            text = flag.bare
+            warnings.append(
+                f"{name} without a value is taken as {name} {text}, as older builds do; newer "
+                "ones want the value."
+            )
+        else:
+            text = "" if flag.alone else value if equals else _next(rest, name)
         try:
             found[flag.sets] = flag.read(text)
         except ValueError as error:
@@ -165,7 +185,7 @@ def _read(dialect: Dialect, words: list[str]) -> tuple[Found, tuple[str, ...]]:
     if dialect.positional and "model" not in found and unread and " " in unread[-1]:
         # The last flag was a switch: what stood behind it was the model.
         unread[-1], _, found["model"] = unread[-1].partition(" ")
-    return found, tuple(unread)
+    return found, tuple(unread), tuple(warnings)
 
 
 def _no_value(name: str, text: str) -> UsageError:
@@ -200,9 +220,14 @@ def _flag(dialect: Dialect, name: str) -> Flag | None:
 
 
 def _with_value(word: str, rest: Iterator[str]) -> str:
+    return word if _stands_alone(rest) else f"{word} {next(rest)}"
+
+
+def _stands_alone(rest: Iterator[str]) -> bool:
+    """Whether no value follows: the words end, or go on with a flag."""
     assert isinstance(rest, _Peekable)
     value = rest.peek()
-    return word if value is None or value.startswith("-") else f"{word} {next(rest)}"
+    return value is None or value.startswith("-")
 
 
 def _next(rest: Iterator[str], name: str) -> str:

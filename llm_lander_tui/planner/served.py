@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_lander_tui.engines.base import Engine
-from llm_lander_tui.engines.ollama import default_context
+from llm_lander_tui.engines.ollama import own_context
 from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
@@ -64,11 +64,10 @@ def context_as_served(
 
     llama-server divides the model's limit between its slots.
     """
+    if engine.id == "ollama":
+        return own_context(model, gpus)
     limit = model.architecture.context_limit
     trained = None if limit is None else limit.trained
-    if engine.id == "ollama":
-        tier = default_context(gpus)
-        return tier if trained is None else min(tier, trained)
     if engine.id == "llama.cpp" and trained is not None:
         return max(1, trained // slots)
     return trained

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from llm_lander_tui.engines.llamacpp import LLAMACPP, LlamaCppOptions
-from llm_lander_tui.engines.ollama import OLLAMA, OllamaOptions, default_context
+from llm_lander_tui.engines.ollama import (
+    OLLAMA,
+    UNTIL_READY,
+    OllamaOptions,
+    default_context,
+    own_context,
+)
 from llm_lander_tui.formats import kv_format
 from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.memory import recipes
@@ -68,17 +75,41 @@ def test_a_quantised_cache_without_flash_attention_is_refused(asked) -> None:
 
 def test_the_command_makes_a_model_of_a_modelfile(asked) -> None:
     command = OLLAMA.command(replace(asked, options=OllamaOptions(num_gpu=20)), 8192)
-    comment, server, modelfile, run = command.splitlines()
+    comment, service, server, wait, modelfile, run = command.splitlines()
     assert comment == "# Put a checkpoint of Qwen/Qwen3-8B in Q4_K_M at Qwen3-8B-Q4_K_M.gguf"
+    # A running service holds the port and does not see what this shell sets.
+    assert service.startswith("# Where Ollama runs as a service, set the variables")
+    assert server.endswith(" ollama serve &")
     assert "OLLAMA_NUM_PARALLEL=2" in server
     assert "OLLAMA_KV_CACHE_TYPE=q8_0" in server
     assert "OLLAMA_FLASH_ATTENTION=1" in server
+    assert wait == UNTIL_READY
     words = shlex.split(modelfile)
     assert words[2].startswith("FROM ./Qwen3-8B-Q4_K_M.gguf")
     assert {"PARAMETER num_ctx 8192", "PARAMETER num_batch 512", "PARAMETER num_gpu 20"} <= set(
         words
     )
     assert run.startswith("ollama create qwen3-8b-q4_k_m -f Modelfile")
+
+
+def test_the_wait_ends_when_the_server_answers() -> None:
+    # A server that answers the third time; `sleep` is left out to go through at once.
+    said = "n=0; sleep() { :; }; ollama() { n=$((n+1)); [ $n -ge 3 ]; }; "
+    done = subprocess.run(
+        ["bash", "-c", f"{said}{UNTIL_READY}; echo $n"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "3\n"
+
+
+def test_what_ollama_gives_a_model_is_no_more_than_it_takes(asked) -> None:
+    # Two cards of 24 GiB get 262,144 tokens, Qwen3-8B takes 40,960.
+    cards = (card(24), card(24))
+    assert own_context(asked.model, cards) == 40_960
+    assert (
+        "num_ctx for this model: 40,960 tokens, whatever these cards"
+        in (OLLAMA.footprint(replace(asked, gpus=cards)).notes[0])
+    )
+    assert own_context(asked.model, cards[:1]) == 32_768
 
 
 def test_notes_say_what_ollama_does_by_itself(asked) -> None:

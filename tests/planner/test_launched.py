@@ -274,6 +274,18 @@ def test_all_cards_are_no_choice(given):
     assert parse_command(f"docker run {given} vllm/vllm-openai --model a/b").visible is None
 
 
+@pytest.mark.parametrize("rest", ["", " -ngl 99", " && echo"])
+@pytest.mark.parametrize("flag", ["-fa", "--flash-attn"])
+def test_flash_attention_without_a_value_is_on(flag, rest):
+    launched = parse_command(f"llama-server -m Qwen/Qwen3-8B -c 4096 {flag}{rest}")
+    assert launched.question.options.flash_attention is FlashAttention.ON
+    assert launched.unread == ()
+    assert any(f"taken as {flag} on" in said for said in launched.said)
+    stated = parse_command(f"llama-server -m Qwen/Qwen3-8B -c 4096 {flag} off{rest}")
+    assert stated.question.options.flash_attention is FlashAttention.OFF
+    assert stated.said == ()
+
+
 def test_ollama_served_and_run():
     launched = parse_command("OLLAMA_KV_CACHE_TYPE=q8_0 ollama serve &\nollama run qwen3:8b")
     assert (launched.model, launched.question.kv) == ("ollama:qwen3:8b", "q8_0")
