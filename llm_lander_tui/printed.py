@@ -42,7 +42,9 @@ def _verdict(report: Report, plan: Report) -> list[str]:
         short = format_bytes(plan["short_bytes"])
         tail = f"does not land at {format_tokens(plan['context'])} tokens: {short} are missing."
     bound = "memory" if plan["binding"] == "memory" else "the model's own limit"
-    longest = f"Largest context {format_tokens(plan['max_context_length'])}, bound by {bound}."
+    likely, safe = plan["max_context_length"], plan["safe_context_length"]
+    sure = f" ({format_tokens(safe)} are safe)" if safe < likely else ""
+    longest = f"Largest context {format_tokens(likely)}{sure}, bound by {bound}."
     return [head, f"  {tail}", f"  {longest}"]
 
 

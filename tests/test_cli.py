@@ -153,6 +153,30 @@ def test_scaling_names_the_fewest_cards(capsys):
     assert (report["scaling"]["gpus"], report["scaling"]["tensor_parallel"]) == ([0, 1, 2, 3], 4)
 
 
+QUESTION = ("Qwen/Qwen3-32B", "--gpu", "RTX 4090", "--engine", "vllm")
+
+
+def test_without_a_context_the_command_is_one_that_starts(capsys):
+    _, report = fit(capsys, *QUESTION)
+    plan, recommended = report["plan"], report["recommended"]
+    assert 0 < plan["context"] <= plan["safe_context_length"] < plan["max_context_length"]
+    for command in (plan["command"], recommended["command"]):
+        assert f"--max-model-len {plan['context']}" in command
+    assert recommended["max_context_length"] == plan["max_context_length"]
+    assert not any("safe" in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize(("more", "warned"), [(0, False), (1, True)])
+def test_a_context_above_the_safe_one_is_warned_of(capsys, more, warned):
+    _, report = fit(capsys, *QUESTION, "--weights", "AWQ-4bit-g128", "--kv", "fp8")
+    safe = report["plan"]["safe_context_length"]
+    asked = ("--weights", "AWQ-4bit-g128", "--kv", "fp8", "--context", str(safe + 16 * more))
+    status, out, _ = run(capsys, "fit", *QUESTION, *asked)
+    assert status == 0
+    assert (f"above the safe {safe:,}: " in out) == warned
+    assert f"({safe:,} are safe)" in out
+
+
 def test_model_is_one_object_a_line(capsys):
     status, out, _ = run(capsys, "model", "Qwen/Qwen3-8B", "google/gemma-3-27b-it", "--json")
     assert status == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llm_lander_tui.engines.base import HOST, Allocation, Engine, Footprint, Known, Slotted
 from llm_lander_tui.gpus import slices
 from llm_lander_tui.planner.plan import Binding, Device, Limits, Plan
@@ -60,6 +62,18 @@ def max_context(scenario: Scenario) -> int | None:
     if _fits(footprint, end, scenario.concurrency):
         return end
     return largest(lambda n: _fits(footprint, n, scenario.concurrency), end)
+
+
+def planned_context(scenario: Scenario) -> int | None:
+    """The context to start with where none is asked for: the safe one, or else the likely one.
+
+    A server refuses to start when its cache comes out a token smaller than it was promised. None
+    when the model does not land at all.
+    """
+    likely = max_context(scenario)
+    if not likely:
+        return likely
+    return evaluate(replace(scenario, context=likely)).limits.safe_context or likely
 
 
 def most_sequences(engine: Engine) -> int:

@@ -13,7 +13,7 @@ from llm_lander_tui.memory import recipes
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices, moves
-from llm_lander_tui.planner.evaluate import max_context
+from llm_lander_tui.planner.evaluate import max_context, planned_context
 from llm_lander_tui.planner.recommend import recommend
 from llm_lander_tui.planner.scenario import DEFAULT_MARGIN, Lora, Scenario
 from llm_lander_tui.planner.served import (
@@ -70,7 +70,7 @@ def check_numbers(question: Question) -> None:
 
 
 def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scenario:
-    """The scenario of a question: unnamed formats as recommended, unnamed context the largest.
+    """The scenario of a question: unnamed formats as recommended, unnamed context the largest safe.
 
     A server's question takes what the server would: the checkpoint as released, the engine's
     default cache, the model's own limit. Raises `UsageError` for an unknown engine or format and
@@ -98,7 +98,7 @@ def scenario_of(question: Question, model: Model, gpus: tuple[Gpu, ...]) -> Scen
     if weights is None:
         scenario = _with_recommended(scenario, kv)
     if question.context is None:
-        found = max_context(scenario)
+        found = planned_context(scenario)
         smallest = min(CONTEXT_WHERE_NOTHING_FITS, moves.longest_context(model))
         scenario = replace(scenario, context=found or smallest)
     return scenario

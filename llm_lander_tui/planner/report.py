@@ -8,7 +8,7 @@ from dataclasses import replace
 from llm_lander_tui.engines.base import Allocation, Kind
 from llm_lander_tui.memory.weights import Recipe, weights_of
 from llm_lander_tui.planner.division import divide
-from llm_lander_tui.planner.evaluate import evaluate
+from llm_lander_tui.planner.evaluate import evaluate, planned_context
 from llm_lander_tui.planner.plan import Plan
 from llm_lander_tui.planner.recommend import Recommendation
 from llm_lander_tui.planner.scenario import Scenario
@@ -47,8 +47,19 @@ def fit_report(
         },
         "recommended": recommended_report(recommended),
         "scaling": scaling_report(scenario),
-        "warnings": [*warnings, *plan.notes],
+        "warnings": [*warnings, *_above_safe(plan), *plan.notes],
     }
+
+
+def _above_safe(plan: Plan) -> tuple[str, ...]:
+    context, safe = plan.scenario.context, plan.limits.safe_context
+    if not plan.fits or context <= safe:
+        return ()
+    than = f"above the safe {safe:,}" if safe else "not safe, as no context is"
+    return (
+        f"{context:,} tokens are {than}: they fit if the estimates hold, and do not where each "
+        "takes as much as its spread allows.",
+    )
 
 
 def model_report(scenario: Scenario) -> Json:
@@ -162,5 +173,7 @@ def recommended_report(recommended: Recommendation | None) -> Json | None:
         "kv": scenario.kv.name,
         "max_context_length": recommended.max_context,
         "reason": recommended.reason,
-        "command": scenario.engine.command(scenario, recommended.max_context),
+        "command": scenario.engine.command(
+            scenario, planned_context(scenario) or recommended.max_context
+        ),
     }

@@ -119,6 +119,7 @@ def problem_in_two(plan: Plan, width: int) -> tuple[str, str]:
 def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
     """LANDS with what is spare, or what is missing; the three contexts where there is room."""
     limits = plan.limits
+    above = plan.fits and plan.scenario.context > limits.safe_context
     parts: list[Content | str | tuple[str, str]] = [" ", badge(plan), " "]
     if plan.problems:
         return fitted(Content.assemble(*parts, problem_in_two(plan, width)[0]), width)
@@ -135,13 +136,15 @@ def verdict_line(plan: Plan, baseline: Plan | None, width: int) -> Content:
                 limits.max_context, None if baseline is None else baseline.limits.max_context
             )
         )
-        if limits.binding == "model" and width < ROOMY:
+        if above and width < ROOMY:
+            parts.append((f" · above safe {format_tokens(limits.safe_context)}", QUIET))
+        elif limits.binding == "model" and width < ROOMY:
             parts.append((" (the model's limit)", QUIET))
     line = Content.assemble(*parts)
     if width < ROOMY or not limits.lands:
         return fitted(line, width)
     contexts = Content.assemble(
-        ("safe ", QUIET), format_tokens(limits.safe_context),
+        ("above safe " if above else "safe ", QUIET), format_tokens(limits.safe_context),
         (" · limit ", QUIET), format_tokens(limits.hopeful_context),
         (" · model's limit ", QUIET),
         "unknown" if limits.model_context is None else format_tokens(limits.model_context),

@@ -15,7 +15,7 @@ from llm_lander_tui.gpus.gpu import Gpu
 from llm_lander_tui.models import presets
 from llm_lander_tui.planner import moves
 from llm_lander_tui.planner.changes import changes
-from llm_lander_tui.planner.evaluate import evaluate, max_context
+from llm_lander_tui.planner.evaluate import evaluate, max_context, planned_context
 from llm_lander_tui.planner.plan import Binding
 from llm_lander_tui.planner.search import largest
 from llm_lander_tui.units import GIB, MIB
@@ -48,6 +48,16 @@ def test_inverse_by_hand(scenario):
     # The scratch is rough ±50 %: 50 MiB more or less is 400 tokens.
     assert limits.safe_context == (left - 50 * MIB) // PER_TOKEN
     assert limits.hopeful_context == (left + 50 * MIB) // PER_TOKEN
+
+
+def test_without_a_context_the_safe_one_is_planned_by_hand(scenario):
+    left = 24 * GIB - 500 * MIB - WEIGHTS - 100 * MIB
+    # 69,275 tokens are likely; a scratch of 150 MiB in place of 100 leaves 400 less.
+    assert planned_context(scenario) == (left - 50 * MIB) // PER_TOKEN == 68_875
+    # 30 MiB beside weights and scratch are less than the 50 MiB that the scratch may take more.
+    tight = card(WEIGHTS + (500 + 100 + 30) * MIB)
+    assert planned_context(replace(scenario, gpus=(tight,))) == 30 * MIB // PER_TOKEN == 240
+    assert planned_context(replace(scenario, gpus=(card(GIB),))) is None
 
 
 def test_model_limit_binds_on_a_large_card(scenario):

@@ -9,8 +9,12 @@ import pytest
 from textual import events
 
 from llm_lander_tui.gpus import slices
+from llm_lander_tui.gpus.catalog import parse_gpus
 from llm_lander_tui.gpus.gpu import GpuProcess, Problem, Reading
 from llm_lander_tui.messages import GpusRead
+from llm_lander_tui.models import presets
+from llm_lander_tui.planner.evaluate import evaluate
+from llm_lander_tui.planner.question import Question, scenario_of
 from llm_lander_tui.planner.recommend import recommend
 from llm_lander_tui.units import MIB
 from llm_lander_tui.widgets import key_bar
@@ -289,6 +293,18 @@ async def test_keys_held_down_and_a_driver_that_goes_lose_nothing(started, sourc
             await pilot.press(key)
         assert state.scenario.model == before.model
         assert state.plan is not None, "the question is answered still"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_context_above_the_safe_one_is_said_beside_the_verdict(width):
+    asked = Question(engine="vllm", weights="AWQ-4bit-g128", kv="fp8")
+    scenario = scenario_of(asked, presets.load("Qwen/Qwen3-32B"), parse_gpus("RTX 4090"))
+    for context, said in ((scenario.context, False), (scenario.context + 16, True)):
+        plan = evaluate(replace(scenario, context=context))
+        assert plan.fits
+        line = verdict_line(plan, None, width).plain
+        assert (f"above safe {plan.limits.safe_context:,}" in line) == said
+        assert f"likely {plan.limits.max_context:,}" in line
 
 
 async def test_the_header_names_every_way_in_which_a_model_is_divided(started, source, world):
