@@ -11,6 +11,7 @@ from llm_lander_tui.memory import recipes
 from llm_lander_tui.models import presets
 from llm_lander_tui.models.gguf_names import quant_label
 from llm_lander_tui.models.sources import find_preset
+from llm_lander_tui.planner.served import GGUF_DEFAULT
 
 _SEPARATORS = "-._"
 
@@ -19,7 +20,8 @@ _SEPARATORS = "-._"
 class NamedModel:
     """A model to load, the weight format that its name states, and what has to be said of it.
 
-    `otherwise` is the preset that a file of the Hub goes by where the Hub cannot be reached.
+    `otherwise` is the preset that a file or a quantised repository of the Hub goes by where the Hub
+    cannot be reached.
     """
 
     name: str
@@ -44,9 +46,11 @@ def by_name(named: str, exists: Callable[[str], bool]) -> NamedModel:
         return NamedModel(preset, warnings=(said,))
     if not gguf and not path and "/" in named:
         repository, _, quant = named.partition(":")
-        stem = re.sub("-gguf$", "", repository.rpartition("/")[2], flags=re.IGNORECASE)
+        tail = repository.rpartition("/")[2]
+        stem = re.sub("-gguf$", "", tail, flags=re.IGNORECASE)
+        quant = quant or (GGUF_DEFAULT if stem != tail else "")
         why = f"{named} could not be read from the Hub"
-        return NamedModel(named, otherwise=_by_stem(f"{stem}-{quant}", why) if quant else None)
+        return NamedModel(named, otherwise=_by_stem(f"{stem}-{quant}" if quant else stem, why))
     stem = tail[: -len(".gguf")] if gguf else tail
     if gguf and not path and named.count("/") >= 2:
         # owner/name/file.gguf is a file of the Hub, whose header says more than its name.

@@ -286,6 +286,33 @@ def test_flash_attention_without_a_value_is_on(flag, rest):
     assert stated.said == ()
 
 
+@pytest.mark.parametrize(
+    ("repository", "model", "weights"),
+    [
+        ("Qwen/Qwen3-32B-AWQ", "Qwen/Qwen3-32B", "AWQ-4bit-g128"),
+        ("Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B", "FP8"),
+        ("Qwen/Qwen3-8B-GPTQ-Int4", "Qwen/Qwen3-8B", "GPTQ-4bit-g128"),
+        ("Qwen/Qwen3-32B-GGUF", "Qwen/Qwen3-32B", "Q4_K_M"),
+        ("Qwen/Qwen3-32B-GGUF:Q8_0", "Qwen/Qwen3-32B", "Q8_0"),
+    ],
+)
+def test_a_quantised_repository_goes_by_its_name_where_the_hub_is_away(repository, model, weights):
+    launched = parse_command(f"vllm serve {repository}", lambda _: False)
+    assert (launched.model, launched.question.weights, launched.warnings) == (repository, None, ())
+    other = launched.otherwise
+    assert other is not None
+    assert (other.model, other.question.weights) == (model, weights)
+    assert other.warnings == (
+        f"{repository} could not be read from the Hub: planned as {model} in {weights}, "
+        "by its name.",
+    )
+
+
+@pytest.mark.parametrize("repository", ["Qwen/Qwen3-8B-abliterated-AWQ", "a/b-AWQ", "a/Qwen3-8B-X"])
+def test_a_name_that_says_more_than_a_format_is_not_guessed_at(repository):
+    assert parse_command(f"vllm serve {repository}", lambda _: False).otherwise is None
+
+
 def test_ollama_served_and_run():
     launched = parse_command("OLLAMA_KV_CACHE_TYPE=q8_0 ollama serve &\nollama run qwen3:8b")
     assert (launched.model, launched.question.kv) == ("ollama:qwen3:8b", "q8_0")
