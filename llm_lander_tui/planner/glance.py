@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from llm_lander_tui.formats import KvFormat
 from llm_lander_tui.memory.weights import Recipe
 from llm_lander_tui.models.model import Model
 from llm_lander_tui.planner import choices, moves
@@ -19,12 +20,22 @@ BITS = (8.5, 4.85, 3.4, 2.6)
 class Glance:
     """The most faithful of a few weight formats that gives the asked context, or else the most.
 
-    `max_context` is None when none of them lands.
+    `max_context` is None when none of them lands; it holds with the question's own KV format.
     """
 
     parameters: int
     weights: Recipe | None
     max_context: int | None
+    kv: KvFormat | None = None
+
+    @property
+    def formats(self) -> str:
+        """The weight format, and the KV format where it is smaller than 16 bits."""
+        if self.weights is None:
+            return "–"
+        if self.kv is None or choices.kv_bits(self.kv) >= 16:
+            return self.weights.name
+        return f"{self.weights.name} {self.kv.name}"
 
 
 def glance(scenario: Scenario, model: Model, among: Sequence[Recipe] = ()) -> Glance:
@@ -38,25 +49,16 @@ def glance(scenario: Scenario, model: Model, among: Sequence[Recipe] = ()) -> Gl
         choices.nearest_weights(model, scenario.engine, bits) for bits in BITS
     ]
     best: tuple[int, Recipe] | None = None
-    wanted = min(scenario.context, moves.longest_context(model))
+    moved = moves.with_model(scenario, model)
     for recipe in dict.fromkeys(recipe for recipe in formats if recipe is not None):
-        start = moves.start(model, scenario.engine, scenario.gpus, recipe.bits)
-        reach = max_context(
-            replace(
-                start,
-                weights=recipe,
-                kv=scenario.kv,
-                concurrency=scenario.concurrency,
-                margin_bytes=scenario.margin_bytes,
-            )
-        )
+        reach = max_context(replace(moved, weights=recipe))
         if reach is not None and (best is None or reach > best[0]):
             best = (reach, recipe)
-            if reach >= wanted:
+            if reach >= moved.context:
                 break
     if best is None:
         return Glance(parameters, None, None)
-    return Glance(parameters, best[1], best[0])
+    return Glance(parameters, best[1], best[0], moved.kv)
 
 
 def promised(scenario: Scenario, model: Model, quantizations: Collection[str] = ()) -> Glance:
@@ -72,4 +74,5 @@ def promised(scenario: Scenario, model: Model, quantizations: Collection[str] = 
     plan = evaluate(moved)
     if not plan.fits:
         return glance(moved, model)
-    return Glance(model.architecture.parameters, moved.weights, plan.limits.max_context)
+    limits = plan.limits
+    return Glance(model.architecture.parameters, moved.weights, limits.max_context, moved.kv)

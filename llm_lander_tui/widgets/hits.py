@@ -153,7 +153,7 @@ class Hits(Rows):
             hit.name,
             hit.source,
             format_bytes(hit.bytes) if hit.files and hit.bytes else format_count(seen.parameters),
-            seen.weights.name if seen.weights is not None else "–",
+            seen.formats,
             format_tokens(seen.max_context) if seen.max_context is not None else "–",
             hit.created or "–",
             "lands" if lands else "does not land",
