@@ -174,7 +174,7 @@ def load_model(name: str, *_: object) -> Model:
 async def settled(pilot: Pilot[int]) -> None:
     """Wait until nothing is left to be worked out or drawn."""
     app = pilot.app
-    for _ in range(300):
+    for _ in range(3000):
         await pilot.pause(0.01)
         busy = app.state.busy or app.state.plan is None or not app.workbench.idle
         if not busy:
